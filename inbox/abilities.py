@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from inbox.model import DeliveryState, MediaKind, Provider
+from inbox.model import DeliveryState, MediaKind, Provider, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Abilities:
 
     text_limit: int
     text_unit: str = "chars"
+    measure: Callable[[Text], int] | None = None  # size in text_unit once the gate's own marks are in
     markup: frozenset[str] = frozenset()  # span kinds that survive
     media: Mapping[MediaKind, MediaRule] = field(default_factory=dict)
     album: frozenset[MediaKind] = frozenset()  # kinds that may travel together
@@ -49,6 +50,7 @@ class Abilities:
     reactions: frozenset[str] | None = None  # None: cannot; empty: any emoji
     reports: frozenset[DeliveryState] = frozenset()  # states that the network reports
     shares_files_with: frozenset[Provider] = frozenset()  # whose `ref` it can send as it is
+    menu: frozenset[str] = frozenset()  # commands of clients that the product answers itself
     window: Window = field(default_factory=Window)
     account_pace: Pace = field(default_factory=lambda: Pace(20, 20))
     person_pace: Pace = field(default_factory=lambda: Pace(1, 5))

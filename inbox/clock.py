@@ -17,6 +17,8 @@ class Clock(Protocol):
         """Seconds, only for differences."""
         ...
 
+    async def sleep(self, seconds: float) -> None: ...
+
 
 class SystemClock:
     """`shift` (seconds) moves the wall clock only: the sandbox uses it to let windows close."""
@@ -29,6 +31,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class Wake:

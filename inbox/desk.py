@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
-from inbox.model import Act, Attachment, Author, Contact, Identity, Message, Notice, Topic
+from inbox.model import Act, Attachment, Contact, Identity, Message, Notice, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Item:
     part: int = 0
     repeat: bool = False  # may have been shown before
     missing: bool = False  # its file is not here yet: a line goes in its place
+    lost: bool = False  # its file will not come, or the desk refuses it: the line says so
     reply_to: int | None = None  # desk message id
     emoji: str | None = None  # Act.REACT
     late: bool = False  # came long after the provider's time
@@ -41,11 +43,22 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """desk_message_ids: as many as calls made messages; an album has one per item, joined texts one for all."""
+    """What a call left on the desk.
 
-    desk_message_ids: tuple[int, ...]
-    thread_id: int | None
-    stray: bool = False  # it did not land in the topic that was asked for
+    shown: (desk message id, index of the item) pairs; joined texts share one id, an album has one per item, a text
+    too long for one message several. For `tell` the index is 0. stray: it did not land in the topic asked for.
+    """
+
+    shown: tuple[tuple[int, int], ...]
+    stray: bool = False
+
+
+class How(StrEnum):
+    """The ladder of degrading: each is tried when the one before it found no topic."""
+
+    THREAD = "thread"
+    ANCHOR = "anchor"  # a reply to the topic's last message, without a thread id
+    PLAIN = "plain"  # outside topics, headed by the client's name, with a button to answer
 
 
 class Desk(Protocol):
@@ -63,31 +76,28 @@ class Desk(Protocol):
         """Make a thread; returns its id."""
         ...
 
-    async def rename_topic(self, topic: Topic, sight: Sight) -> str:
-        """Returns the name now shown."""
-        ...
+    async def rename_topic(self, topic: Topic, name: str) -> None: ...
 
     def topic_name(self, sight: Sight) -> str: ...
 
     def card(self, sight: Sight) -> Notice:
-        """The client's card, as a notice."""
+        """The client's card."""
         ...
 
-    async def show(self, topic: Topic | None, items: Sequence[Item]) -> Sent:
-        """One call: a message, an album, or the joined texts of one client. topic None: reply threads."""
+    def cost(self, items: Sequence[Item]) -> int:
+        """How many messages `show` will make of them."""
         ...
 
-    async def tell(self, topic: Topic | None, notice: Notice, standing: int | None) -> Sent:
-        """Say something; `standing`: the desk message to edit in place."""
+    async def show(self, topic: Topic | None, sight: Sight, items: Sequence[Item], how: How = How.THREAD) -> Sent:
+        """One call where possible: a message, an album, or the joined texts of one client."""
+        ...
+
+    async def tell(self, topic: Topic | None, notice: Notice, standing: int | None, how: How = How.THREAD) -> Sent:
+        """Say something; topic None: in General. `standing`: the desk message to edit in place."""
         ...
 
     async def pin(self, desk_message_id: int) -> None: ...
 
     async def mark(self, desk_message_id: int, emoji: str) -> None:
-        """Put the bot's one reaction on a message."""
+        """Put the bot's one reaction on a message; empty takes it away."""
         ...
-
-
-def header(author: Author) -> str:
-    """Mark of who typed it, where it was not the client."""
-    return "✎ " if author is Author.OWNER_ELSEWHERE else ""

@@ -79,7 +79,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that is due: kind "fetch" (payload: attachment id), and what later features add."""
+    """Work that is due: kind "fetch" (payload: {"attachment": id}), and what later features add."""
 
     id: int
     kind: str
@@ -133,6 +133,10 @@ class Reading(Protocol):
         """Those who wrote or were written to last, newest first."""
         ...
 
+    def waits_for_owner(self, contact_id: ContactId) -> bool:
+        """Whether the newest message that a person wrote (notes and automatic ones apart) is the client's."""
+        ...
+
     # messages
     def message(self, message_id: MessageId) -> Message: ...
     def message_by_source(self, source: str) -> Message | None:
@@ -141,6 +145,10 @@ class Reading(Protocol):
 
     def source_of(self, message_id: MessageId) -> tuple[int, int] | None:
         """(chat id, desk message id) of what the owner wrote, or None for other authors."""
+        ...
+
+    def album_messages(self, identity_id: IdentityId, album: str) -> list[MessageId]:
+        """The messages of one album, oldest first."""
         ...
 
     def ref(self, provider: Provider, account: str, external_id: ExternalId) -> Ref | None: ...
@@ -166,6 +174,14 @@ class Reading(Protocol):
 
     def lane_rows(self, lane: str, limit: int) -> list[Delivery]:
         """Waiting rows of a lane, oldest first."""
+        ...
+
+    def unsettled_in(self, lane: str) -> list[Delivery]:
+        """Rows of Act.SEND that are `sending` or `uncertain`, oldest first."""
+        ...
+
+    def parked_in(self, lane: str) -> list[Delivery]:
+        """Rows that stand aside, oldest first."""
         ...
 
     def queues(self) -> list[Queue]: ...

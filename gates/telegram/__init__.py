@@ -1,0 +1,1 @@
+"""Telegram: a bot's private chats and the owner's chats of Telegram Business."""

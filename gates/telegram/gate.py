@@ -1,0 +1,150 @@
+"""The Telegram gate: one bot, its private chats ("telegram") and the owner's Business chats ("telegram_business").
+
+Importing this module does not import aiogram: the port is open, and what comes in is verified, keyed and parsed, before
+anything can be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from gates.telegram.abilities import DOWNLOAD_LIMIT, ROADS
+from gates.telegram.access import Connection, DeskPlace, same_secret
+from gates.telegram.names import TELEGRAM
+from gates.telegram.parse import UPDATE_KINDS, TelegramParser, update_key
+from gates.telegram.polling import Poller
+from gates.telegram.settings import TelegramSettings
+from gates.telegram.shape import integer, word
+from gates.telegram.wire import Wire
+from inbox.abilities import Abilities
+from inbox.blobs import Blobs
+from inbox.clock import Clock
+from inbox.errors import Refused, Unreachable, Unverified
+from inbox.gate import Inbound, Outgoing, Raw, Receipt
+from inbox.model import Attachment, ExternalId, Provider
+
+if TYPE_CHECKING:
+    from aiogram import Bot
+
+    from gates.telegram.send import Sender
+
+VERIFY_HEADER = "x-telegram-bot-api-secret-token"
+WEBHOOK_PATH = "/webhooks/telegram"
+MAX_CONNECTIONS = 40
+
+
+class TelegramGate:
+    """Implements Gate, Edits, Deletes, Reacts, Polls and Registers.
+
+    `parser` is replaced whenever the desk or the Business connections change. `registered`: setWebhook was answered.
+    """
+
+    def __init__(
+        self,
+        settings: TelegramSettings,
+        http: aiohttp.ClientSession,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        poller: Poller | None = None,
+    ) -> None:
+        self._settings = settings
+        self._wire = Wire(settings, http)
+        self._blobs = blobs
+        self._sender: Sender | None = None
+        self._desk = DeskPlace()
+        self._connections: Mapping[str, Connection] = {}
+        self.bot_id = settings.bot_id
+        self.poller = poller or Poller(self._wire, clock)
+        self.registered = False
+        self.parser = TelegramParser(self.bot_id, self._desk, self._connections)
+
+    @property
+    def provider(self) -> Provider:
+        return TELEGRAM
+
+    @property
+    def roads(self) -> Mapping[Provider, Abilities]:
+        return ROADS
+
+    def set_desk(self, desk: DeskPlace) -> None:
+        self._desk = desk
+        self.parser = TelegramParser(self.bot_id, desk, self._connections)
+
+    def set_connections(self, connections: Mapping[str, Connection]) -> None:
+        self._connections = dict(connections)
+        self.parser = TelegramParser(self.bot_id, self._desk, self._connections)
+
+    def connect(self, bot: Bot) -> None:
+        """From here on it can send. The bot is closed by whoever made it."""
+        from gates.telegram.send import Sender  # noqa: PLC0415 - imports aiogram, which whoever made the bot has done
+
+        self._sender = Sender(bot, self._blobs)
+
+    def verify(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> str | None:
+        given = next((value for name, value in headers.items() if name.lower() == VERIFY_HEADER), "")
+        if not same_secret(given, self._settings.webhook_secret.get_secret_value()):
+            raise Unverified("secret")
+        return None
+
+    def key(self, body: bytes) -> str:
+        return update_key(body)
+
+    def parse(self, raw: Raw) -> Iterable[Inbound]:
+        return self.parser.parse(raw)
+
+    async def send(self, out: Outgoing) -> Receipt:
+        return await self._ready().send(out)
+
+    async def edit(self, to: Outgoing, external_id: ExternalId) -> None:
+        await self._ready().edit(to, external_id)
+
+    async def delete(self, to: Outgoing, external_id: ExternalId) -> None:
+        await self._ready().delete(to, external_id)
+
+    async def react(self, to: Outgoing, external_id: ExternalId, emoji: str | None) -> None:
+        await self._ready().react(to, external_id, emoji)
+
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        if (attachment.size or 0) > DOWNLOAD_LIMIT:
+            raise Refused("too_big")
+        try:
+            file = await self._wire.call("getFile", {"file_id": attachment.ref})
+        except Refused as error:
+            # One sentence of Telegram's means both a wrong id and a file that it cannot reach just now.
+            if error.reason == "bad_media" and error.code == "400":
+                raise Unreachable("file") from None
+            raise
+        path = word(file, "file_path") if isinstance(file, dict) else None
+        if path is None:
+            raise Unreachable("file")
+        if (integer(file, "file_size") or 0) > DOWNLOAD_LIMIT:
+            raise Refused("too_big")
+        async for chunk in self._wire.file(path, DOWNLOAD_LIMIT):
+            yield chunk
+
+    def fetch(self, cursor: str | None) -> AsyncIterator[tuple[str, list[Raw]]]:
+        return self.poller.fetch(cursor)
+
+    async def register(self, public_url: str) -> None:
+        """Set the webhook, at each start: Telegram does not tell which secret it has, so a changed one would show
+        only as refused calls. What waits there is never dropped."""
+        await self._wire.call(
+            "setWebhook",
+            {
+                "url": f"{public_url.rstrip('/')}{WEBHOOK_PATH}",
+                "secret_token": self._settings.webhook_secret.get_secret_value(),
+                "allowed_updates": list(UPDATE_KINDS),
+                "max_connections": MAX_CONNECTIONS,
+                "drop_pending_updates": False,
+            },
+        )
+        self.registered = True
+
+    def _ready(self) -> Sender:
+        if self._sender is None:
+            raise Unreachable("starting")
+        return self._sender

@@ -1,0 +1,251 @@
+"""The doors of the networks: POST and GET /webhooks/{name}. A body gets 200 after it is on disk, not before.
+
+The body is streamed here with a limit and a deadline of its own: aiohttp waits for ever for a slow one, and answers
+500 where it unpacks junk. After a refusal that leaves bytes unread the connection is cut, so that a peer that keeps
+sending holds a socket for seconds and no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from aiohttp import ClientError, web
+
+from inbox.clock import Clock
+from inbox.errors import StorageDown, Unverified
+from inbox.gate import Intake, Raw
+from inbox.model import Provider
+
+BODY_LIMIT = 4 * 1024 * 1024
+BODY_SECONDS = 10.0
+LINGER_SECONDS = 4.0
+RETRY_AFTER = "30"
+SERVER_OPTIONS: Mapping[str, Any] = {"auto_decompress": False}
+"""For the AppRunner that serves these routes: aiohttp's own unpacking answers 400 before the 415 here can."""
+HANDSHAKES = frozenset({"whatsapp", "messenger", "instagram"})
+"""Names whose network asks by GET whether the address is ours."""
+
+_log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    STORED = "stored"
+    ANSWERED = "answered"  # a handshake or an address check: nothing to store
+    OFF = "off"
+    METHOD = "method"
+    ENCODED = "encoded"
+    TOO_LARGE = "too_large"
+    SLOW = "slow"
+    BROKEN = "broken"  # the peer left, or its chunks make no sense
+    UNVERIFIED = "unverified"
+    STORAGE = "storage"
+    FAILED = "failed"
+
+
+class Counters(Protocol):
+    def webhook(self, gate: str, outcome: str, seconds: float) -> None:
+        """`gate` is one of the known names or "unknown"; `seconds`: from the headers to the answer."""
+        ...
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Broken(Exception):
+    pass
+
+
+_Answer = tuple[Outcome, web.Response]
+_CUT = frozenset({Outcome.ENCODED, Outcome.TOO_LARGE, Outcome.SLOW})
+
+
+def routes(
+    intakes: Mapping[str, Intake],
+    put: Callable[[Sequence[Raw]], Awaitable[None]],
+    clock: Clock,
+    wake: Callable[[], None],
+    counters: Counters,
+    known: frozenset[str],
+    *,
+    body_seconds: float = BODY_SECONDS,
+    linger_seconds: float = LINGER_SECONDS,
+) -> list[web.RouteDef]:
+    """`intakes`: the gates that are on, by route name. `put` commits, or raises StorageDown. `known`: names that may
+    stand in a counter."""
+    webhooks = _Webhooks(intakes, put, clock, wake, counters, known, body_seconds, linger_seconds)
+    return [web.route("*", "/webhooks/{name}", webhooks.handle)]
+
+
+class _Webhooks:
+    def __init__(
+        self,
+        intakes: Mapping[str, Intake],
+        put: Callable[[Sequence[Raw]], Awaitable[None]],
+        clock: Clock,
+        wake: Callable[[], None],
+        counters: Counters,
+        known: frozenset[str],
+        body_seconds: float,
+        linger_seconds: float,
+    ) -> None:
+        self._intakes = intakes
+        self._put = put
+        self._clock = clock
+        self._wake = wake
+        self._counters = counters
+        self._known = known
+        self._body_seconds = body_seconds
+        self._linger_seconds = linger_seconds
+        self._refusals = _Seldom(clock)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        started = self._clock.monotonic()
+        name = request.match_info["name"]
+        try:
+            outcome, response = await self._answer(request, name)
+        except Exception:
+            # Without a 200 the sender comes again, so nothing is lost by a fault of ours.
+            _log.exception("webhook failed", extra={"gate": self._label(name)})
+            outcome, response = Outcome.FAILED, _later()
+        self._counters.webhook(self._label(name), outcome, self._clock.monotonic() - started)
+        if outcome in _CUT or (outcome in (Outcome.OFF, Outcome.METHOD) and request.body_exists):
+            await self._cut(request, response)
+        return response
+
+    def _label(self, name: str) -> str:
+        return name if name in self._known else "unknown"
+
+    async def _answer(self, request: web.Request, name: str) -> _Answer:
+        intake = self._intakes.get(name)
+        if intake is None:
+            return Outcome.OFF, _status(HTTPStatus.NOT_FOUND)
+        if request.method == "GET" and name in HANDSHAKES:
+            return self._handshake(request, name, intake)
+        if request.method != "POST":
+            allow = "GET, POST" if name in HANDSHAKES else "POST"
+            return Outcome.METHOD, _status(HTTPStatus.METHOD_NOT_ALLOWED, Allow=allow)
+        if _encoded(request):
+            return Outcome.ENCODED, _status(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        try:
+            body = await self._read(request)
+        except _TooLarge:
+            return Outcome.TOO_LARGE, _status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except TimeoutError:
+            return Outcome.SLOW, _status(HTTPStatus.REQUEST_TIMEOUT)
+        except _Broken:
+            return Outcome.BROKEN, _status(HTTPStatus.BAD_REQUEST)
+        return await self._take(request, name, intake, body)
+
+    def _handshake(self, request: web.Request, name: str, intake: Intake) -> _Answer:
+        try:
+            challenge = intake.verify("GET", request.query, request.headers, b"")
+        except Unverified:
+            challenge = None
+        if challenge is None:
+            self._note_refusal(request, name)
+            return Outcome.UNVERIFIED, _status(HTTPStatus.FORBIDDEN)
+        return Outcome.ANSWERED, _challenge(challenge, "text/plain")
+
+    async def _read(self, request: web.Request) -> bytes:
+        if (request.content_length or 0) > BODY_LIMIT:
+            raise _TooLarge
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                async for chunk in request.content.iter_any():
+                    size += len(chunk)
+                    if size > BODY_LIMIT:
+                        raise _TooLarge
+                    chunks.append(chunk)
+        except (ConnectionError, ClientError, web.RequestPayloadError) as error:
+            raise _Broken from error
+        return b"".join(chunks)
+
+    async def _take(self, request: web.Request, name: str, intake: Intake, body: bytes) -> _Answer:
+        try:
+            answer = intake.verify("POST", request.query, request.headers, body)
+        except Unverified:
+            self._note_refusal(request, name)
+            return Outcome.UNVERIFIED, _status(HTTPStatus.UNAUTHORIZED)
+        if answer is not None:
+            return Outcome.ANSWERED, _challenge(answer, "application/json")
+        raw = Raw(Provider(name), intake.key(body), body, self._clock.now())
+        try:
+            await self._put([raw])
+        except StorageDown:
+            return Outcome.STORAGE, _later()
+        self._wake()
+        return Outcome.STORED, web.Response(text="ok")
+
+    def _note_refusal(self, request: web.Request, name: str) -> None:
+        source = request.remote or "unknown"
+        unsaid = self._refusals.due(source)
+        if unsaid is not None:
+            _log.warning(
+                "webhook refused: wrong signature or secret", extra={"gate": name, "source": source, "unsaid": unsaid}
+            )
+
+    async def _cut(self, request: web.Request, response: web.Response) -> None:
+        """Answer, read away what comes for a moment (a reset would destroy the answer on its way), hang up."""
+        response.force_close()
+        try:
+            async with asyncio.timeout(self._linger_seconds):
+                await response.prepare(request)
+                await response.write_eof()
+                async for _ in request.content.iter_any():
+                    pass
+        except (TimeoutError, ConnectionError, ClientError, web.RequestPayloadError):
+            pass
+        request.protocol.force_close()
+
+
+class _Seldom:
+    """Says when a source may be logged again, and remembers only the newest sources."""
+
+    def __init__(self, clock: Clock, period: float = 60.0, size: int = 1024) -> None:
+        self._clock = clock
+        self._period = period
+        self._size = size
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def due(self, source: str) -> int | None:
+        """How many were passed over since the last line, or None: not yet."""
+        now = self._clock.monotonic()
+        since, unsaid = self._seen.get(source, (None, 0))
+        if since is not None and now - since < self._period:
+            self._seen[source] = (since, unsaid + 1)
+            return None
+        self._seen[source] = (now, 0)
+        self._seen.move_to_end(source)
+        if len(self._seen) > self._size:
+            self._seen.popitem(last=False)
+        return unsaid
+
+
+def _encoded(request: web.Request) -> bool:
+    codings = ",".join(request.headers.getall("Content-Encoding", ())).split(",")
+    return any(coding.strip().lower() not in ("", "identity") for coding in codings)
+
+
+def _status(status: HTTPStatus, **headers: str) -> web.Response:
+    return web.Response(status=status, text=f"{status.value} {status.phrase}\n", headers=headers)
+
+
+def _later() -> web.Response:
+    return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="later\n", headers={"Retry-After": RETRY_AFTER})
+
+
+def _challenge(answer: str, content_type: str) -> web.Response:
+    # surrogateescape: what came in as odd bytes of an address goes out as the same bytes.
+    body = answer.encode("utf-8", "surrogateescape")
+    return web.Response(
+        body=body, content_type=content_type, charset="utf-8", headers={"X-Content-Type-Options": "nosniff"}
+    )

@@ -1,0 +1,178 @@
+"""Queues what goes to a client: plans it for the road, makes the message, its deliveries and the export's line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from inbox.abilities import Abilities
+from inbox.fate import fail, refresh_mark
+from inbox.lanes import client_lane
+from inbox.model import (
+    Act,
+    Attachment,
+    AttachmentId,
+    Author,
+    Delivery,
+    DeliveryState,
+    Identity,
+    Message,
+    Part,
+)
+from inbox.plan import PartPlan, Refusal, fit
+from inbox.store import Unit
+from inbox.voice import Voice
+
+MARK_AFTER = timedelta(seconds=2)
+"""A message that left within this time goes straight to its outcome, without the mark of waiting."""
+
+
+def queue(
+    unit: Unit,
+    identity: Identity,
+    author: Author,
+    content: Part,
+    abilities: Abilities,
+    voice: Voice,
+    *,
+    attachments: Sequence[Attachment] = (),
+    album: str | None = None,
+    source: str | None = None,
+    at: datetime | None = None,
+) -> Message:
+    """Raises DuplicateSource when this desk update was queued already.
+
+    What the road cannot take at all becomes a failed delivery, told like any other failure.
+    """
+    message = unit.add_message(
+        identity.id,
+        author,
+        at=at or unit.now,
+        content=content,
+        attachments=attachments,
+        album=album,
+        source=source,
+    )
+    unit.emit(
+        identity.address.provider,
+        "message.out",
+        message.at,
+        client=identity.contact_id,
+        message=message.id,
+        author=str(author),
+        text=content.text.plain,
+        **_attached(attachments),
+    )
+    _queue_parts(unit, identity, message, abilities, voice)
+    for attachment in message.attachments:
+        unit.add_job("fetch", {"attachment": attachment.id}, unit.now)
+    if source is not None:
+        unit.add_job("mark", {"message": message.id}, unit.now + MARK_AFTER)
+    return message
+
+
+def queue_auto(unit: Unit, identity: Identity, content: Part, abilities: Abilities, voice: Voice) -> Message:
+    return queue(unit, identity, Author.AUTO, content, abilities, voice)
+
+
+def again(unit: Unit, delivery: Delivery) -> Delivery:
+    """The owner asks for another try: a new row that starts anew; the old one does not count any more."""
+    unit.set_delivery(delivery.id, state=DeliveryState.DROPPED)
+    new = unit.add_delivery(
+        delivery.act,
+        delivery.target,
+        delivery.lane,
+        message_id=delivery.message_id,
+        part=delivery.part,
+        content=delivery.content,
+    )
+    return unit.delivery(new)
+
+
+def change_waiting(
+    unit: Unit, identity: Identity, message: Message, content: Part, abilities: Abilities, voice: Voice
+) -> bool:
+    """Put other words in a message of which nothing has left. False: something has, it is too late for that."""
+    rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
+    live = [d for d in rows if d.state is not DeliveryState.DROPPED]
+    if not live or any(d.state not in (DeliveryState.WAITING, DeliveryState.PARKED) for d in live):
+        return False
+    unit.add_version(message.id, content, unit.now)
+    plan = _plan(unit.message(message.id), abilities)
+    if isinstance(plan, Refusal):
+        _drop(unit, live)
+        _refuse(unit, identity, message, plan, voice)
+        return True
+    for row, part in zip(live, plan, strict=False):
+        unit.set_delivery(row.id, content=_part(part))
+    _drop(unit, live[len(plan) :])
+    for number, part in enumerate(plan[len(live) :], start=len(live)):
+        _add(unit, identity, message, number, part, after=live[-1])
+    return True
+
+
+def take_back(unit: Unit, identity: Identity, message: Message) -> bool:
+    """Drop a message of which nothing has left."""
+    rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
+    live = [d for d in rows if d.state is not DeliveryState.DROPPED]
+    if any(d.state not in (DeliveryState.WAITING, DeliveryState.PARKED, DeliveryState.FAILED) for d in live):
+        return False
+    _drop(unit, live)
+    unit.add_version(message.id, None, unit.now)
+    refresh_mark(unit, message.id)
+    return True
+
+
+def _drop(unit: Unit, rows: Sequence[Delivery]) -> None:
+    for row in rows:
+        unit.set_delivery(row.id, state=DeliveryState.DROPPED)
+
+
+def _attached(attachments: Sequence[Attachment]) -> dict[str, Any]:
+    if not attachments:
+        return {}
+    return {"attachments": [{"kind": str(a.kind), "mime": a.mime, "name": a.name} for a in attachments]}
+
+
+def _plan(message: Message, abilities: Abilities) -> tuple[PartPlan, ...] | Refusal:
+    plan = fit(message, abilities, abilities.measure)
+    return plan if isinstance(plan, Refusal) else plan.parts
+
+
+def _queue_parts(unit: Unit, identity: Identity, message: Message, abilities: Abilities, voice: Voice) -> None:
+    plan = _plan(message, abilities)
+    if isinstance(plan, Refusal):
+        _refuse(unit, identity, message, plan, voice)
+        return
+    for number, part in enumerate(plan):
+        _add(unit, identity, message, number, part)
+
+
+def _refuse(unit: Unit, identity: Identity, message: Message, refusal: Refusal, voice: Voice) -> None:
+    number = _add(unit, identity, message, 0, PartPlan(text=message.text))
+    fail(unit, unit.delivery(number.id), f"refused:{refusal.reason}:", voice)
+
+
+def _part(part: PartPlan) -> Part:
+    ids: tuple[AttachmentId, ...] = tuple(a.id for a in part.attachments if a.id is not None)
+    return Part(text=part.text, attachments=ids, extra=part.extra, reply_to=part.reply_to, quote=part.quote)
+
+
+def _add(
+    unit: Unit, identity: Identity, message: Message, number: int, part: PartPlan, after: Delivery | None = None
+) -> Delivery:
+    provider = identity.address.provider
+    state = after.state if after else DeliveryState.WAITING
+    row = unit.add_delivery(
+        Act.SEND,
+        provider,
+        client_lane(provider, identity.contact_id),
+        message_id=message.id,
+        part=number,
+        content=_part(part),
+        state=state,
+    )
+    if after is not None and after.error is not None:
+        unit.set_delivery(row, error=after.error)
+    return unit.delivery(row)

@@ -1,0 +1,151 @@
+"""Parses what was committed, in the order of the commits, and applies it.
+
+One worker, serial: global order, no races. A body that is not understood is kept aside and told; one that breaks the
+product three times as well. Nothing here waits for a network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from inbox.apply import Effects, Rules, apply
+from inbox.clock import Clock, Wake
+from inbox.errors import StorageDown, Unreadable
+from inbox.fate import tell_general
+from inbox.gate import Claim, Inbound, Intake, Road
+from inbox.log import Log
+from inbox.model import Provider
+from inbox.store import RawRow, Store, Unit
+
+BATCH = 100
+ATTEMPTS = 3
+TELL_AGAIN = timedelta(hours=24)
+
+
+class IntakeWorker:
+    """`changed` is awaited after a commit that changes what the parsers must know (the claim, a Business road)."""
+
+    def __init__(
+        self,
+        store: Store,
+        intakes: Mapping[Provider, Intake],
+        rules: Rules,
+        clock: Clock,
+        wake: Wake,
+        applied: Sequence[Wake],
+        changed: Callable[[Effects], object],
+        log: Log,
+    ) -> None:
+        self._store = store
+        self._intakes = intakes
+        self._rules = rules
+        self._clock = clock
+        self._wake = wake
+        self._applied = applied
+        self._changed = changed
+        self._log = log
+
+    async def run(self) -> None:
+        await self._store.write(reopen_quarantine)
+        while True:
+            try:
+                busy = await self._round()
+            except StorageDown:
+                await asyncio.sleep(1)
+                continue
+            if not busy:
+                await self._wake.wait(1.0)
+
+    async def _round(self) -> bool:
+        rows = await self._store.read(lambda r: r.raws("new", BATCH))
+        pending: list[asyncio.Future[Effects]] = []
+        for row in rows:
+            facts = self._parse(row)
+            if any(isinstance(f, Claim | Road) for f in facts or ()):
+                await self._collect(pending)
+            pending.append(asyncio.ensure_future(self._apply(row, facts)))
+            if any(isinstance(f, Claim | Road) for f in facts or ()):
+                await self._collect(pending)
+        await self._collect(pending)
+        return bool(rows)
+
+    async def _collect(self, pending: list[asyncio.Future[Effects]]) -> None:
+        """Wait for the commits in order; then let the rest of the product look."""
+        if not pending:
+            return
+        results = await asyncio.gather(*pending, return_exceptions=True)
+        pending.clear()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        for wake in self._applied:
+            wake.ring()
+        for effects in results:
+            if isinstance(effects, Effects) and (effects.claimed or effects.roads_changed):
+                self._changed(effects)
+
+    def _parse(self, row: RawRow) -> Sequence[Inbound] | None:
+        """None: not understood; the reason is looked at again when it is put aside."""
+        try:
+            return list(self._intakes[row.raw.provider].parse(row.raw))
+        except (Unreadable, KeyError):
+            return None
+
+    async def _apply(self, row: RawRow, facts: Sequence[Inbound] | None) -> Effects:
+        if facts is None:
+            shape = self._shape(row)
+            await self._store.write(lambda u: self._put_aside(u, row, shape))
+            return Effects()
+        error: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._store.write(lambda u: self._apply_all(u, row, facts))
+            except StorageDown:
+                raise
+            except Exception as problem:
+                error = problem
+        self._log.error("body.broken", raw=row.raw.id, provider=row.raw.provider, error=repr(type(error).__name__))
+        await self._store.write(lambda u: self._put_aside(u, row, f"broken:{type(error).__name__}"))
+        return Effects()
+
+    def _apply_all(self, unit: Unit, row: RawRow, facts: Sequence[Inbound]) -> Effects:
+        effects = Effects()
+        for fact in facts:
+            apply(unit, fact, self._rules, effects)
+        unit.set_raw(_id(row), "desk" if effects.for_desk else "done")
+        return effects
+
+    def _shape(self, row: RawRow) -> str:
+        try:
+            list(self._intakes[row.raw.provider].parse(row.raw))
+        except Unreadable as error:
+            return error.reason or "unknown"
+        except KeyError:
+            return "gate_off"
+        return "unknown"
+
+    def _put_aside(self, unit: Unit, row: RawRow, shape: str) -> None:
+        unit.set_raw(_id(row), "quarantined", error=shape, attempts=row.attempts + 1)
+        key = f"quarantine:{row.raw.provider}:{shape}"
+        told = json.loads(unit.setting(key) or "{}")
+        count = int(told.get("count", 0)) + (0 if row.attempts else 1)
+        since = told.get("told")
+        due = since is None or unit.now.timestamp() - float(since) >= TELL_AGAIN.total_seconds()
+        state = {"count": count, "told": unit.now.timestamp() if due else since}
+        unit.set_setting(key, json.dumps(state))
+        if row.attempts == 0 or due:
+            tell_general(unit, self._rules.voice.quarantined(row.raw.provider, shape, count), rank=1)
+
+
+def reopen_quarantine(unit: Unit) -> None:
+    """What was not understood is tried again at each start: the product may have learned."""
+    for row in unit.raws("quarantined", 10_000):
+        unit.set_raw(_id(row), "new", attempts=max(row.attempts, 1))
+
+
+def _id(row: RawRow) -> int:
+    assert row.raw.id is not None
+    return row.raw.id

@@ -1,0 +1,135 @@
+"""The export: every event to every sink, in order, at least once. No sink waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from inbox.clock import Clock, Wake
+from inbox.errors import StorageDown
+from inbox.fate import tell_general
+from inbox.log import Log
+from inbox.model import Event
+from inbox.pace import export_backoff
+from inbox.store import Store
+from inbox.voice import Voice
+
+BATCH = 200
+GIVE_UP = timedelta(days=3)
+
+
+class SinkFailed(Exception):
+    """The receiver did not take the event; it is tried again."""
+
+
+class SinkEnded(Exception):
+    """The receiver wants no more events (410)."""
+
+
+class Sink(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def batch(self) -> int:
+        """How many events one `take` may get."""
+        ...
+
+    async def last(self) -> int | None:
+        """The last event that it surely holds, where it can tell itself."""
+        ...
+
+    async def take(self, events: Sequence[Event]) -> None:
+        """Raises SinkFailed or SinkEnded."""
+        ...
+
+
+class SinkWorker:
+    """One cursor over the events. `lag`: seconds that the oldest event not yet taken has waited."""
+
+    def __init__(self, sink: Sink, store: Store, voice: Voice, clock: Clock, wake: Wake, log: Log) -> None:
+        self._sink = sink
+        self._store = store
+        self._voice = voice
+        self._clock = clock
+        self._wake = wake
+        self._log = log
+        self._behind_since: float | None = None
+        self.stopped = False
+
+    @property
+    def lag(self) -> float:
+        return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
+
+    async def run(self) -> None:
+        cursor = await self._start()
+        failures = 0
+        while True:
+            if self.stopped:
+                await self._wake.wait(60.0)
+                continue
+            events = await self._store.read(lambda r, after=cursor: r.events_after(after, BATCH))  # type: ignore[misc]
+            if not events:
+                self._behind_since = None
+                await self._wake.wait(1.0)
+                continue
+            if self._behind_since is None:
+                self._behind_since = self._clock.monotonic()
+            taken, error = await self._hand_over(events)
+            cursor = taken or cursor
+            failures = 0 if taken else failures
+            if isinstance(error, SinkEnded):
+                await self._end()
+            elif error is not None:
+                failures += 1
+                cursor = await self._pause(events, cursor, failures)
+
+    async def _start(self) -> int:
+        row = await self._store.read(lambda r: r.sink(self._sink.name))
+        self.stopped = row.stopped if row else False
+        own = await self._sink.last()
+        return max(own or 0, row.last_event_id if row else 0)
+
+    async def _hand_over(self, events: Sequence[Event]) -> tuple[int, Exception | None]:
+        """Returns the last event taken (0: none) and what stopped it."""
+        taken, error = 0, None
+        for start in range(0, len(events), self._sink.batch):
+            chunk = events[start : start + self._sink.batch]
+            try:
+                await self._sink.take(chunk)
+            except (SinkFailed, SinkEnded) as problem:
+                error = problem
+                break
+            taken = chunk[-1].id
+        if taken:
+            await self._save(last_event_id=taken, failing_since=None, attempts=0)
+        return taken, error
+
+    async def _pause(self, events: Sequence[Event], cursor: int, failures: int) -> int:
+        """Wait before the next try; give an event up that was refused for three days."""
+        front = next(e for e in events if e.id > cursor)
+        row = await self._store.read(lambda r: r.sink(self._sink.name))
+        since = row.failing_since if row and row.failing_since else self._clock.now()
+        if self._clock.now() - since > GIVE_UP:
+            self._log.error("export.given_up", sink=self._sink.name, event_id=front.id)
+            await self._store.write(
+                lambda u: tell_general(u, self._voice.export_given_up(self._sink.name, front.id), rank=1)
+            )
+            await self._save(last_event_id=front.id, failing_since=None, attempts=0)
+            return front.id
+        await self._save(failing_since=since, attempts=failures)
+        await asyncio.sleep(export_backoff(failures))
+        return cursor
+
+    async def _end(self) -> None:
+        self.stopped = True
+        await self._save(stopped=True)
+        await self._store.write(lambda u: tell_general(u, self._voice.export_stopped(self._sink.name), rank=1))
+
+    async def _save(self, **fields: object) -> None:
+        try:
+            await self._store.write(lambda u: u.set_sink(self._sink.name, **fields))
+        except StorageDown:
+            self._log.warning("export.cursor_not_saved", sink=self._sink.name)

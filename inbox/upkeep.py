@@ -1,0 +1,207 @@
+"""What the desk shows besides messages: delivery marks, topic names, cards, pins, the digest of a backlog.
+
+All of it is state, not a queue: it is drawn where it differs from what is shown, so bursts collapse and a kill loses
+nothing. It takes what the pace leaves over and never holds up a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from inbox.apply import Rules
+from inbox.clock import Clock, Wake
+from inbox.desk import Desk
+from inbox.errors import InboxError, Refused, StorageDown, Throttled, TopicGone
+from inbox.fate import tell_general
+from inbox.lanes import DESK
+from inbox.log import Log
+from inbox.model import ContactId, Topic
+from inbox.pace import ChatPace, Kind
+from inbox.showing import sight_of
+from inbox.store import Mark, Store
+
+DEADLINE = 30.0
+RENAME_EVERY = 30.0  # seconds between two renames of one topic
+BACKLOG = 60  # waiting messages, about as many seconds at Telegram's pace
+BACKLOG_EVERY = 15.0
+CONTACTS = 1000
+
+
+class MarkWorker:
+    """Draws the delivery marks."""
+
+    def __init__(self, desk: Desk, store: Store, clock: Clock, pace: ChatPace, wake: Wake, log: Log) -> None:
+        self._desk = desk
+        self._store = store
+        self._clock = clock
+        self._pace = pace
+        self._wake = wake
+        self._log = log
+
+    async def run(self) -> None:
+        while True:
+            drawn = False
+            if self._desk.chat_id is not None:
+                for mark in await self._store.read(lambda r: r.marks_to_draw(20)):
+                    drawn = await self._draw(mark) or drawn
+            if not drawn:
+                await self._wake.wait(1.0)
+
+    async def _draw(self, mark: Mark) -> bool:
+        await spare(self._pace, self._clock, "reaction")
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await self._desk.mark(mark.desk_message_id, mark.wanted)
+        except Throttled as error:
+            self._pace.throttled(self._clock.monotonic(), error.retry_after, "reaction")
+            return False
+        except Refused as error:
+            self._log.info("mark.refused", reason=error.reason)
+        except (InboxError, TimeoutError) as error:
+            self._log.info("mark.later", error=str(error))
+            return False
+        try:
+            await self._store.write(lambda u: u.set_mark_shown(mark.message_id, mark.wanted))
+        except StorageDown:
+            return False
+        return True
+
+
+async def spare(pace: ChatPace, clock: Clock, kind: Kind) -> None:
+    """Wait for a slot of this kind and take it."""
+    wait = pace.wait(kind, clock.monotonic())
+    while wait > 0:
+        await clock.sleep(min(wait, 1.0))
+        wait = pace.wait(kind, clock.monotonic())
+    pace.take(kind, clock.monotonic())
+
+
+@dataclass(slots=True)
+class _Backlog:
+    announced: bool = False
+    at: float = 0.0
+
+
+class UpkeepWorker:
+    """Names, cards, pins, and the digest while many messages wait."""
+
+    def __init__(
+        self, desk: Desk, store: Store, rules: Rules, clock: Clock, pace: ChatPace, wake: Wake, log: Log
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._pace = pace
+        self._wake = wake
+        self._log = log
+        self._contacts: OrderedDict[ContactId, None] = OrderedDict()
+        self._renamed: dict[int, float] = {}
+        self._pins: deque[int] = deque(maxlen=20)
+        self._backlog = _Backlog()
+
+    def touch(self, contact: ContactId) -> None:
+        """This client's name or card may be out of date."""
+        self._contacts[contact] = None
+        while len(self._contacts) > CONTACTS:
+            self._contacts.popitem(last=False)
+        self._wake.ring()
+
+    def pin(self, desk_message_id: int) -> None:
+        self._pins.append(desk_message_id)
+        self._wake.ring()
+
+    async def run(self) -> None:
+        for contact in await self._store.read(lambda r: r.recent_contacts(50)):
+            self._contacts[contact.id] = None
+        while True:
+            await self._wake.wait(1.0)
+            if self._desk.chat_id is None:
+                continue
+            try:
+                waiting = await self._digest()
+                if waiting == 0:
+                    await self._one()
+            except StorageDown:
+                await asyncio.sleep(1)
+
+    async def _digest(self) -> int:
+        """Announce a big backlog once, then keep the figure; returns how many messages wait."""
+        waiting = await self._store.read(lambda r: sum(q.waiting for q in r.queues() if q.target == DESK))
+        now = self._clock.monotonic()
+        due = now - self._backlog.at >= BACKLOG_EVERY
+        if waiting >= BACKLOG and (not self._backlog.announced or due):
+            self._backlog = _Backlog(True, now)
+            await self._say_backlog(waiting)
+        elif waiting == 0 and self._backlog.announced:
+            self._backlog = _Backlog()
+            await self._say_backlog(0)
+        return waiting
+
+    async def _say_backlog(self, waiting: int) -> None:
+        heads = await self._store.read(lambda r: r.lane_heads(DESK))
+        ids = {int(h.lane.rpartition(":")[2]) for h in heads} - {0}
+        contacts = await self._store.read(lambda r: [r.contact(ContactId(i)) for i in sorted(ids)])
+        await self._store.write(lambda u: tell_general(u, self._rules.voice.backlog(waiting, contacts)))
+
+    async def _one(self) -> None:
+        if self._pins:
+            pin = self._pins[0]
+            await self._try("pin", lambda: self._desk.pin(pin))
+            self._pins.popleft()
+            return
+        for contact in list(self._contacts):
+            if await self._tidy(contact):
+                self._contacts.pop(contact, None)
+            if await self._store.read(lambda r: r.lane_heads(DESK)):
+                return
+
+    async def _tidy(self, contact: ContactId) -> bool:
+        """Bring one topic up to date; False: not everything could be done yet."""
+        chat = self._desk.chat_id
+        if chat is None:
+            return False
+        topic = await self._store.read(lambda r: r.topic_of(contact, self._desk.backend, chat))
+        if topic is None or topic.card_message_id is None:
+            return True
+        sight = await self._store.read(lambda r: sight_of(r, contact, self._rules))
+        card = self._desk.card(sight)
+        shown = topic.card_message_id
+        if not topic.card_pinned and await self._try("pin", lambda: self._desk.pin(shown)):
+            await self._store.write(lambda u: u.set_topic(topic.id, card_pinned=True))
+        if card.text.plain != topic.card_shown and await self._try(
+            "message", lambda: self._desk.tell(topic, card, shown)
+        ):
+            await self._store.write(lambda u: u.set_topic(topic.id, card_shown=card.text.plain))
+        return await self._rename(topic, self._desk.topic_name(sight))
+
+    async def _rename(self, topic: Topic, name: str) -> bool:
+        if topic.thread_id is None or name == topic.name_shown:
+            return True
+        now = self._clock.monotonic()
+        if now - self._renamed.get(topic.id, -RENAME_EVERY) < RENAME_EVERY:
+            return False
+        self._renamed[topic.id] = now
+        if await self._try("rename", lambda: self._desk.rename_topic(topic, name)):
+            await self._store.write(lambda u: u.set_topic(topic.id, name_shown=name))
+        return True
+
+    async def _try(self, kind: Kind, call: Callable[[], Awaitable[object]]) -> bool:
+        """Best effort: True when done or refused for good, False when it may be tried again."""
+        await spare(self._pace, self._clock, kind)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await call()
+        except Throttled as error:
+            self._pace.throttled(self._clock.monotonic(), error.retry_after, kind)
+            return False
+        except (Refused, TopicGone) as error:
+            self._log.info("upkeep.refused", kind=kind, error=str(error))
+            return True
+        except (InboxError, TimeoutError) as error:
+            self._log.info("upkeep.later", kind=kind, error=str(error))
+            return False
+        return True

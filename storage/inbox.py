@@ -1,0 +1,78 @@
+"""Bodies as they came, and keys of what must happen once."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from inbox.gate import Raw
+from inbox.model import Provider
+from inbox.store import RawRow
+from storage.rows import Rows, Writing, clean, micros, moment
+
+PUT = """
+insert into inbox (provider, key, body, received_at) values (?, ?, ?, ?)
+on conflict (provider, key) do nothing
+"""
+
+
+def put_values(raw: Raw) -> tuple[str, str, bytes, int]:
+    """What `PUT` takes."""
+    return clean(raw.provider), clean(raw.key), raw.body, micros(raw.received_at)
+
+
+class InboxReading(Rows):
+    def raw(self, raw_id: int) -> RawRow:
+        return _raw(self._known("raw", self._first("select * from inbox where id = ?", raw_id), raw_id))
+
+    def raws(self, state: str, limit: int) -> list[RawRow]:
+        return [
+            _raw(row)
+            for row in self._all(
+                f"select * from inbox where {_in_state(state)} order by id limit ?",  # noqa: S608
+                state,
+                limit,
+            )
+        ]
+
+    def count_raws(self, state: str) -> int:
+        row = self._first(f"select count(*) from inbox where {_in_state(state)}", state)  # noqa: S608
+        return int(row[0]) if row else 0
+
+
+class InboxWriting(InboxReading, Writing):
+    def add_raw(self, raw: Raw) -> bool:
+        return bool(self._all(f"{PUT} returning id", *put_values(raw)))
+
+    def set_raw(self, raw_id: int, state: str, *, error: str | None = None, attempts: int | None = None) -> None:
+        changed = self._first(
+            "update inbox set state = ?, error = ?, attempts = coalesce(?, attempts) where id = ? returning id",
+            state,
+            error,
+            attempts,
+            raw_id,
+        )
+        self._known("raw", changed, raw_id)
+
+    def once(self, key: str) -> bool:
+        sql = "insert into seen (key, at) values (?, ?) on conflict (key) do nothing returning key"
+        return bool(self._all(sql, key, micros(self.now)))
+
+
+def _in_state(state: str) -> str:
+    """All but the done ones are in a small index, which is used where its own condition is repeated."""
+    return "state = ?" if state == "done" else "state = ? and state <> 'done'"
+
+
+def _raw(row: sqlite3.Row) -> RawRow:
+    return RawRow(
+        raw=Raw(
+            provider=Provider(row["provider"]),
+            key=row["key"],
+            body=row["body"],
+            received_at=moment(row["received_at"]),
+            id=row["id"],
+        ),
+        state=row["state"],
+        attempts=row["attempts"],
+        error=row["error"],
+    )

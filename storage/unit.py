@@ -1,0 +1,38 @@
+"""Everything that a query or a unit of work may do: the tables' classes put together."""
+
+from __future__ import annotations
+
+from storage.deliveries import DeliveriesReading, DeliveriesWriting
+from storage.desk import DeskReading, DeskWriting
+from storage.events import EventsReading, EventsWriting
+from storage.inbox import InboxReading, InboxWriting
+from storage.jobs import JobsReading, JobsWriting
+from storage.messages import MessagesReading, MessagesWriting
+from storage.people import PeopleReading, PeopleWriting
+from storage.settings import SettingsReading, SettingsWriting
+
+
+class SqlReading(
+    InboxReading,
+    MessagesReading,
+    DeliveriesReading,
+    DeskReading,
+    PeopleReading,
+    EventsReading,
+    JobsReading,
+    SettingsReading,
+):
+    """Implements `inbox.store.Reading`."""
+
+
+class SqlUnit(
+    InboxWriting,
+    MessagesWriting,
+    DeliveriesWriting,
+    DeskWriting,
+    PeopleWriting,
+    EventsWriting,
+    JobsWriting,
+    SettingsWriting,
+):
+    """Implements `inbox.store.Unit`."""

@@ -1,0 +1,218 @@
+"""The one writer: what has piled up while the last group was committed is the next group, and gets one fsync.
+
+There is no timer, so a lone write waits for nothing. A group is one function on the connection's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from inbox.clock import Clock
+from inbox.errors import StorageDown
+from storage.db import Connection, down
+from storage.inbox import PUT
+from storage.unit import SqlUnit
+
+RawValues = tuple[str, str, bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """queue: waiting writes, above it a write is refused at once. group: units, and puts apart, of one commit.
+
+    busy_timeout: milliseconds that a lock of another process is waited for. idle: seconds without a write, after which
+    the log is put back into the database.
+    """
+
+    queue: int = 5000
+    group: int = 500
+    busy_timeout: int = 5000
+    idle: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    rows: Sequence[RawValues]
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    run: Callable[[SqlUnit], Any]
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a unit: its result, or why it alone was rolled back."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Owns the writing connection while `run` runs."""
+
+    def __init__(self, connection: Connection, clock: Clock, limits: Limits) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._limits = limits
+        self._puts: deque[_Put] = deque()
+        self._works: deque[_Work] = deque()
+        self._bell = asyncio.Event()
+        self._closing = False
+        self._dirty = False
+        self.commits = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._puts) + len(self._works)
+
+    def put(self, rows: Sequence[RawValues]) -> asyncio.Future[None]:
+        done = self._accept()
+        self._puts.append(_Put(rows, done))
+        return done
+
+    def write(self, work: Callable[[SqlUnit], Any]) -> asyncio.Future[Any]:
+        done = self._accept()
+        self._works.append(_Work(work, done))
+        return done
+
+    def close(self) -> None:
+        """Refuse what is new; `run` ends when what waits is committed."""
+        self._closing = True
+        self._bell.set()
+
+    async def run(self) -> None:
+        try:
+            while self.waiting or not self._closing:
+                if self.waiting:
+                    await self._group()
+                else:
+                    await self._rest()
+        finally:
+            self._closing = True
+            self._refuse(self._take(self._puts), self._take(self._works), StorageDown("closed"))
+
+    def _accept(self) -> asyncio.Future[Any]:
+        if self._closing:
+            raise StorageDown("closed")
+        if self.waiting >= self._limits.queue:
+            raise StorageDown("queue")
+        self._bell.set()
+        return asyncio.get_running_loop().create_future()
+
+    async def _rest(self) -> None:
+        self._bell.clear()
+        try:
+            async with asyncio.timeout(self._limits.idle if self._dirty else None):
+                await self._bell.wait()
+        except TimeoutError:
+            self._dirty = False
+            await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
+
+    async def _group(self) -> None:
+        puts = self._take(self._puts, self._limits.group)
+        works = self._take(self._works, self._limits.group)
+        rows = list(chain.from_iterable(put.rows for put in puts))
+        try:
+            outcomes = await self._connection.run(
+                partial(commit, now=self._clock.now(), rows=rows, works=[work.run for work in works])
+            )
+        except sqlite3.Error as error:
+            self._refuse(puts, works, down(error) or StorageDown("error", detail=str(error)))
+        except BaseException:
+            # Cancelled from outside: the group may be committed or not, and a repeat of it does no harm.
+            self._refuse(puts, works, StorageDown("closed"))
+            raise
+        else:
+            self.commits += 1
+            self._dirty = True
+            self._settle(puts, works, outcomes)
+
+    @staticmethod
+    def _settle(puts: Sequence[_Put], works: Sequence[_Work], outcomes: Sequence[_Outcome]) -> None:
+        for put in puts:
+            if not put.done.done():
+                put.done.set_result(None)
+        for work, outcome in zip(works, outcomes, strict=True):
+            if work.done.done():
+                continue
+            if outcome.error is not None:
+                work.done.set_exception(outcome.error)
+            else:
+                work.done.set_result(outcome.result)
+
+    @staticmethod
+    def _refuse(puts: Sequence[_Put], works: Sequence[_Work], reason: StorageDown) -> None:
+        for waiter in chain((put.done for put in puts), (work.done for work in works)):
+            if not waiter.done():
+                waiter.set_exception(StorageDown(reason.reason, detail=reason.detail))
+
+    @staticmethod
+    def _take(queue: deque[Any], most: int | None = None) -> list[Any]:
+        return [queue.popleft() for _ in range(len(queue) if most is None else min(most, len(queue)))]
+
+
+def commit(
+    connection: sqlite3.Connection,
+    *,
+    now: datetime,
+    rows: Sequence[RawValues],
+    works: Sequence[Callable[[SqlUnit], Any]],
+) -> list[_Outcome]:
+    """One group, bodies first. Raises sqlite3.Error when the whole group is lost."""
+    connection.execute("begin immediate")
+    try:
+        connection.executemany(PUT, rows)
+        unit = SqlUnit(connection, now)
+        outcomes = [_run(connection, unit, work) for work in works]
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+    return outcomes
+
+
+def _run(connection: sqlite3.Connection, unit: SqlUnit, work: Callable[[SqlUnit], Any]) -> _Outcome:
+    connection.execute("savepoint unit")
+    try:
+        result = work(unit)
+        connection.execute("release unit")
+    except Exception as error:
+        if not connection.in_transaction:
+            # A full disk may take the whole transaction with it, the units before this one included.
+            raise error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("lost") from error
+        connection.execute("rollback to unit")
+        connection.execute("release unit")
+        return _Outcome(error=_as_told(error))
+    return _Outcome(result)
+
+
+def _as_told(error: Exception) -> Exception:
+    told = down(error) if isinstance(error, sqlite3.Error) else None
+    if told is not None:
+        return told
+    if isinstance(error, StopIteration):  # a future does not take it
+        return RuntimeError("StopIteration in a unit of work")
+    return error
+
+
+def checkpoint(connection: sqlite3.Connection, *, busy_timeout: int) -> None:
+    """Empty the log. A reader that is in the way is not waited for: nobody can write meanwhile."""
+    connection.execute("pragma busy_timeout = 0")
+    try:
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    except sqlite3.OperationalError:
+        return  # the disk's trouble is told where it loses something; the log stays and is emptied later
+    finally:
+        connection.execute(f"pragma busy_timeout = {busy_timeout:d}")
