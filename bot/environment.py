@@ -214,7 +214,7 @@ class Environment(BaseSettings):
 
     meta_app_id: Word | None = None
     meta_app_secret: Secret | None = None
-    meta_verify_token: Secret | None = None
+    meta_verify_token: Password | None = None
     graph_api_base: Base = "https://graph.facebook.com"
     graph_api_version: Version = "v25.0"
     whatsapp_phone_number_id: Word | None = None

@@ -40,8 +40,8 @@ _MIXES = (
     frozenset({MediaKind.AUDIO}),
 )
 _STUBS = frozenset(
-    "poll dice checklist story paid_media invoice game rich_message gift giveaway order product flow interactive button "
-    "template call group system contact photo video video_note animation audio voice document sticker ephemeral "
+    "poll dice checklist story paid_media invoice game rich_message gift giveaway order product flow interactive "
+    "button template call group system contact photo video video_note animation audio voice document sticker ephemeral "
     "unsupported unknown".split()
 )
 _STUB_NAMES = {
@@ -191,21 +191,27 @@ def _phone(identity: Identity) -> str | None:
 
 
 def _shape(item: Item, number: int, words: Words) -> _Shape:
-    files: tuple[Attachment, ...] = ()
-    place: Place | None = None
-    if item.act is Act.SEND:
-        files = tuple(a for a in item.message.attachments if _can_go(a))
-        place = item.message.extra if isinstance(item.message.extra, Place) else None
-    elif item.act is Act.FILE and item.attachment is not None and _can_go(item.attachment):
-        files = (item.attachment,)
+    place = item.message.extra if item.act is Act.SEND and isinstance(item.message.extra, Place) else None
+    files = tuple(a for a in _attachments(item) if _can_go(a, item))
     body = _body(item, words)
     if not body.plain.strip() and not files and place is None:
         body = words.text("empty-message")
     return _Shape(item, number, _marks(item, words), body, files, place)
 
 
-def _can_go(attachment: Attachment) -> bool:
-    return _is_here(attachment) and not _is_too_big(attachment)
+def _attachments(item: Item) -> tuple[Attachment, ...]:
+    if item.act is Act.SEND:
+        return item.message.attachments
+    return (item.attachment,) if item.act is Act.FILE and item.attachment is not None else ()
+
+
+def _can_go(attachment: Attachment, item: Item) -> bool:
+    return _is_here(attachment) and not _is_too_big(attachment) and not _is_refused(item)
+
+
+def _is_refused(item: Item) -> bool:
+    """Every file is here and yet the item counts as lost: the desk refused it, so it does not go again."""
+    return item.lost and all(_is_here(a) for a in _attachments(item))
 
 
 def _is_here(attachment: Attachment) -> bool:
@@ -241,7 +247,7 @@ def _body(item: Item, words: Words) -> Text:
         case Act.REACT:
             return words.text("reaction-back", name=item.identity.name or words.plain("nameless"))
         case Act.FILE:
-            return join([_absent(a, item, words, final=True) for a in (item.attachment,) if a and not _can_go(a)])
+            return join(list(_absences(item, words)))
         case _:
             body = join(list(_lines(item, words)))
             return _signed(body, words) if elsewhere else body
@@ -258,16 +264,18 @@ def _lines(item: Item, words: Words) -> Iterator[Text]:
     if message.text.plain.strip():
         yield message.text
     yield from _extra_lines(message.extra, item, words)
-    for attachment in message.attachments:
-        if not _can_go(attachment):
-            yield _absent(attachment, item, words, final=False)
+    yield from _absences(item, words)
 
 
-def _absent(attachment: Attachment, item: Item, words: Words, *, final: bool) -> Text:
-    """The line in a file's place. final: it is not on its way any more."""
+def _absences(item: Item, words: Words) -> Iterator[Text]:
+    return (_absent(a, item, words) for a in _attachments(item) if not _can_go(a, item))
+
+
+def _absent(attachment: Attachment, item: Item, words: Words) -> Text:
+    """The line in a file's place."""
     kind = attachment.kind.replace("_", "-")
     where = words.in_gate(item.identity.address.provider)
-    if not final and not _is_here(attachment):
+    if item.act is Act.SEND and not item.lost and not _is_here(attachment):
         return words.text(f"missing-{kind}")
     what = words.plain(f"file-{kind}")
     if attachment.name:

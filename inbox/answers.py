@@ -24,6 +24,7 @@ from inbox.plan import PartPlan, Refusal, fit
 from inbox.store import Unit
 from inbox.voice import Voice
 
+UNSENT = frozenset({DeliveryState.WAITING, DeliveryState.PARKED, DeliveryState.FAILED})
 MARK_AFTER = timedelta(seconds=2)
 """A message that left within this time goes straight to its outcome, without the mark of waiting."""
 
@@ -33,7 +34,7 @@ def queue(
     identity: Identity,
     author: Author,
     content: Part,
-    abilities: Abilities,
+    abilities: Abilities | None,
     voice: Voice,
     *,
     attachments: Sequence[Attachment] = (),
@@ -43,7 +44,8 @@ def queue(
 ) -> Message:
     """Raises DuplicateSource when this desk update was queued already.
 
-    What the road cannot take at all becomes a failed delivery, told like any other failure.
+    What the road cannot take at all, or a road that is off (abilities None), becomes a failed delivery, told like any
+    other failure.
     """
     message = unit.add_message(
         identity.id,
@@ -64,7 +66,10 @@ def queue(
         text=content.text.plain,
         **_attached(attachments),
     )
-    _queue_parts(unit, identity, message, abilities, voice)
+    if abilities is None:
+        _refuse(unit, identity, message, Refusal("gate_off"), voice)
+    else:
+        _queue_parts(unit, identity, message, abilities, voice)
     for attachment in message.attachments:
         unit.add_job("fetch", {"attachment": attachment.id}, unit.now)
     if source is not None:
@@ -96,7 +101,7 @@ def change_waiting(
     """Put other words in a message of which nothing has left. False: something has, it is too late for that."""
     rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
     live = [d for d in rows if d.state is not DeliveryState.DROPPED]
-    if not live or any(d.state not in (DeliveryState.WAITING, DeliveryState.PARKED) for d in live):
+    if not live or any(d.state not in UNSENT for d in live):
         return False
     unit.add_version(message.id, content, unit.now)
     plan = _plan(unit.message(message.id), abilities)
@@ -116,7 +121,7 @@ def take_back(unit: Unit, identity: Identity, message: Message) -> bool:
     """Drop a message of which nothing has left."""
     rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
     live = [d for d in rows if d.state is not DeliveryState.DROPPED]
-    if any(d.state not in (DeliveryState.WAITING, DeliveryState.PARKED, DeliveryState.FAILED) for d in live):
+    if any(d.state not in UNSENT for d in live):
         return False
     _drop(unit, live)
     unit.add_version(message.id, None, unit.now)

@@ -70,7 +70,11 @@ def build(hint: Any, value: Any) -> Any:
     return value
 
 
-def _build_dataclass(cls: Any, value: dict[str, Any]) -> Any:
+def _build_dataclass(cls: Any, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"no object for {cls.__name__}")
+    if value.get("is", cls.__name__) != cls.__name__:
+        raise ValueError(f"{value['is']} for {cls.__name__}")
     hints = _hints(cls)
     return cls(**{k: build(hints[k], v) for k, v in value.items() if k != "is"})
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -130,7 +130,8 @@ def split(text: Text, limit: int, unit: str, measure: Measure | None = None) -> 
     if (measure(text) if measure else size(text.plain, unit)) <= limit:
         return (text,)
     cutter = _Cutter(text, limit, unit, measure)
-    return tuple(cut(text, start, end) for start, end in cutter.pieces())
+    pieces = (cut(text, start, end) for start, end in cutter.pieces())
+    return tuple(p for p in pieces if p.plain.strip())  # no-break spaces alone are no message either
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class _Cutter:
             self._sums.append(self._sums[-1] + weight)
         atoms = [(s.start, s.end) for s in text.spans if s.kind in _ATOMIC]
         atoms += [m.span() for m in _URL.finditer(text.plain)]
-        self._atoms = [a for a in atoms if self._fits(*a)]
+        self._atoms = [a for a in (self._whole(*a) for a in atoms) if self._fits(*a)]
         self._gaps = list(_gaps(text.plain, self._points))
         self._gap_starts = [g.start for g in self._gaps]
 
@@ -174,6 +175,11 @@ class _Cutter:
         if self._gaps and self._gaps[-1].end == end:
             end = self._gaps[-1].start
         return start, end
+
+    def _whole(self, start: int, end: int) -> tuple[int, int]:
+        """The same stretch with the characters at its ends whole."""
+        points = self._points
+        return points[bisect_right(points, start) - 1], points[bisect_left(points, min(end, points[-1]))]
 
     def _next_cut(self, start: int, end: int) -> tuple[int, int]:
         """Where the piece stops, and where the next one starts."""

@@ -227,6 +227,8 @@ def _typed(method: str, name: str, value: Any) -> Any:
             raise bad(f"parameter {name} must be a number") from None
     if not isinstance(value, str):
         raise bad(f"parameter {name} must be a string")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise bad("strings must be encoded in UTF-8")
     return value
 
 

@@ -74,6 +74,7 @@ class Updates:
         self.history: dict[int, Pending] = {}
         self._pending: dict[int, Pending] = {}
         self._last_id = 860_000_000
+        self._queues: dict[Hashable, deque[Pending]] = {}
         self._lanes: dict[Hashable, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(self.max_connections)
@@ -90,12 +91,12 @@ class Updates:
         self._wake_lanes()
 
     async def stop(self) -> None:
+        session, self._session = self._session, None
         await self._end_lanes()
         self._poll += 1
         self._ring()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if session is not None:
+            await session.close()
 
     async def _end_lanes(self) -> None:
         tasks = list(self._lanes.values())
@@ -106,6 +107,7 @@ class Updates:
 
     async def point(self, url: str, secret: str, allowed: Iterable[str] | None, connections: int, drop: bool) -> None:
         """setWebhook and deleteWebhook (empty url)."""
+        self.url = ""
         await self._end_lanes()
         self.url, self.secret, self.max_connections = url, secret, connections
         self._slots = asyncio.Semaphore(connections)
@@ -139,7 +141,7 @@ class Updates:
         self.history[pending.update_id] = pending
         if len(self.history) > HISTORY:
             del self.history[next(iter(self.history))]
-        self._wake_lane(pending.lane)
+        self._line_up(pending)
         self._ring()
         self.world.touch()
 
@@ -211,21 +213,31 @@ class Updates:
         self.world.touch()
 
     def _wake_lanes(self) -> None:
-        for lane in {pending.lane for pending in self._pending.values()}:
-            self._wake_lane(lane)
+        self._queues.clear()
+        for update_id in sorted(self._pending):
+            self._line_up(self._pending[update_id])
 
-    def _wake_lane(self, lane: Hashable) -> None:
-        if self.url and self._session is not None and lane not in self._lanes:
-            self._lanes[lane] = asyncio.get_running_loop().create_task(self._run_lane(lane))
+    def _line_up(self, pending: Pending) -> None:
+        if not self.url or self._session is None:
+            return
+        self._queues.setdefault(pending.lane, deque()).append(pending)
+        if pending.lane not in self._lanes:
+            lane = pending.lane
+            self._lanes[lane] = asyncio.get_running_loop().create_task(self._run_lane(lane, self._queues[lane]))
 
-    async def _run_lane(self, lane: Hashable) -> None:
-        while following := next((p for p in self._fresh() if p.lane == lane), None):
-            await self._deliver(following)
+    async def _run_lane(self, lane: Hashable, queue: deque[Pending]) -> None:
+        while queue:
+            await self._deliver(queue.popleft())
         self._lanes.pop(lane, None)
+        self._queues.pop(lane, None)
 
     async def _deliver(self, pending: Pending) -> None:
         attempt = 0
-        while pending.update_id in self._pending and self.world.now() - pending.date <= DAY:
+        while pending.update_id in self._pending:
+            if self.world.now() - pending.date > DAY:
+                del self._pending[pending.update_id]
+                self.world.touch()
+                return
             async with self._slots:
                 status, wait = await self._post(pending)
                 if 200 <= status < 300 and self.duplicate:

@@ -91,7 +91,7 @@ class _Language:
         resource = FluentResource(source.replace("~", "\N{NO-BREAK SPACE}"))
         junk = [entry.content for entry in resource.body if isinstance(entry, ast.Junk)]
         if junk:
-            raise ValueError(f"{name}.ftl: {junk[0][:80]}")
+            raise ValueError(f"{name}.ftl: {(junk[0] or "")[:80]}")
         self._bundle = FluentBundle([_LOCALES[name]], use_isolating=False)
         self._bundle.add_resource(resource)
         self.variables = {
@@ -100,13 +100,14 @@ class _Language:
 
     def format(self, key: str, args: dict[str, Any]) -> str:
         pattern = self._bundle.get_message(key).value
+        assert pattern is not None
         formatted, errors = self._bundle.format_pattern(pattern, args)
         if errors:
             raise ValueError(f"{key}: {errors[0]}")
         return str(formatted)
 
 
-class _Variables(Visitor):  # type: ignore[misc]
+class _Variables(Visitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
 
@@ -153,7 +154,8 @@ def _tokens(source: str) -> Iterator[tuple[str, str]]:
     for match in _TOKEN.finditer(source):
         if match.start() > at:
             yield "plain", source[at : match.start()]
-        kind = match.lastgroup or "plain"
+        kind = match.lastgroup
+        assert kind is not None
         yield kind, match[kind]
         at = match.end()
     if at < len(source):

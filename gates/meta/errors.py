@@ -83,6 +83,8 @@ PAIR_RATE = 131056
 """Too many messages to one person; everybody else may go on."""
 WAITS = {4: 300.0, 80007: 300.0, 130429: 2.0, PAIR_RATE: 6.0}
 """Seconds to wait where the answer does not say."""
+COUNTED = frozenset({4, 80007})
+"""Limits of calls an hour: the usage header says when they end. The others are over in seconds."""
 
 
 def find(code: int) -> Row | None:
@@ -97,12 +99,12 @@ def stored(code: int | None) -> str:
     return Refused(row.reason if row else "unknown", code=str(code)).stored()
 
 
-def error(code: int, *, wait: float | None = None, detail: str = "") -> InboxError:
-    """Make the error for a code. `wait`: seconds that the answer asked for."""
+def error(code: int, *, regain: float | None = None, detail: str = "") -> InboxError:
+    """Make the error for a code. `regain`: seconds until the usage header gives access again."""
     row = find(code)
     if row is None:
         return Refused("unknown", code=str(code), detail=detail)
     if row.error is Throttled:
-        seconds = wait if wait is not None else WAITS[code]
+        seconds = regain if regain is not None and code in COUNTED else WAITS[code]
         return Throttled(seconds, everyone=code != PAIR_RATE, code=str(code))
     return row.error(row.reason, code=str(code), detail=detail)

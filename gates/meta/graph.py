@@ -80,7 +80,7 @@ def _from_graph(error: dict[str, Any], headers: Mapping[str, str]) -> InboxError
     detail = f"fbtrace_id={shape.text(error.get('fbtrace_id'))}"
     if code is None:
         return Refused("unknown", detail=detail)
-    return errors.error(code, wait=_regain(headers), detail=detail)
+    return errors.error(code, regain=_regain(headers), detail=detail)
 
 
 def _from_status(answer: Answer) -> InboxError:
@@ -110,4 +110,4 @@ def _regain(headers: Mapping[str, str]) -> float | None:
         for line in shape.items(lines)
     ]
     longest = max(minutes, default=0.0)
-    return min(longest, 24 * 60) * 60 if longest > 0 else _retry_after(headers)
+    return min(longest, 24 * 60) * 60 if longest > 0 else None

@@ -42,6 +42,9 @@ class FrozenClock:
     def monotonic(self) -> float:
         return self.seconds
 
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
 
 class Door:
     """A gate with a secret header, Meta's handshake, and Zoom's address check."""
@@ -467,4 +470,3 @@ async def pour(writer: asyncio.StreamWriter, piece: bytes, *, pieces: int, pause
     except ConnectionError:
         return sent
     raise AssertionError("the server never hung up")
-

@@ -170,7 +170,8 @@ def test_defaults_are_left_out() -> None:
         ("{", ValueError),
         ('{"is":"Part","extra":{"is":"Part"}}', ValueError),
         ('{"is":"Part","colour":"red"}', KeyError),
-        ('{"is":"Notice"}', KeyError),
+        ('{"is":"Notice"}', ValueError),
+        ("5", TypeError),
         ('{"is":"Part","attachments":5}', TypeError),
     ],
 )

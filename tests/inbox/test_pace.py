@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -32,7 +32,7 @@ calls = st.lists(
 )
 
 
-def run(pace: ChatPace, wanted: list[tuple[Kind, float, int]], start: float = 1000.0) -> list[Call]:
+def run(pace: ChatPace, wanted: Sequence[tuple[Kind, float, int]], start: float = 1000.0) -> list[Call]:
     """Make the calls one after another, each after its pause, as soon as the pace allows."""
     now, made = start, []
     for kind, pause, items in wanted:
@@ -108,7 +108,6 @@ def test_messages_do_not_hold_marks_up() -> None:
 @given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), min_size=1, max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_no_message_waits_for_a_mark(steps: list[tuple[float, bool]]) -> None:
-    """With and without marks the next message waits at most one slot, the burst apart."""
     pace, now = ChatPace(), 0.0
     for pause, mark in steps:
         now += pause

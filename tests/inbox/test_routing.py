@@ -28,7 +28,9 @@ from inbox.routing import (
     suggest,
 )
 
-CONSOLE = Console("desk_bot", frozenset({"zoom", "help", "status", "today"}), {"сегодня": "today", "how goes it": "status"})
+CONSOLE = Console(
+    "desk_bot", frozenset({"zoom", "help", "status", "today"}), {"сегодня": "today", "how goes it": "status"}
+)
 
 
 def identity(number: int, contact: int, hour: int | None = None) -> Identity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -173,6 +175,11 @@ def test_words_under_a_link_stay_together() -> None:
     assert parts == (Text("see"), Text("my very own page", (Span("link", 0, 16, LINK),)), Text("now"))
 
 
+def test_a_span_past_the_end_does_no_harm() -> None:
+    parts = split(Text("one two", (Span("link", 4, 99, LINK), Span("link", 50, 60, LINK))), 4, "chars")
+    assert [t.plain for t in parts] == ["one", "two"]
+
+
 def test_spans_are_cut_along() -> None:
     text = Text("one two three", (Span("bold", 0, 13), Span("italic", 5, 11)))
     assert split(text, 7, "chars") == (
@@ -189,6 +196,8 @@ def test_a_gate_counts_its_own_marks() -> None:
 
 @given(texts(), st.sampled_from(UNITS), st.integers(24, 200))
 @example(Text(" " * 500 + "a"), "chars", 30)
+@example(Text("a" * 30 + "\u00a0"), "chars", 30)
+@example(Text(f"aa{WAVE}👩🏿‍🚀", (Span("link", 3, 5),)), "bytes", 24)
 @example(Text((FAMILY + FLAG) * 40), "utf16", 30)
 @settings(max_examples=200, deadline=None)
 def test_split_loses_nothing(text: Text, unit: str, limit: int) -> None:
@@ -210,7 +219,7 @@ def test_split_loses_nothing(text: Text, unit: str, limit: int) -> None:
 
 def _has_wide_cluster(plain: str, limit: int, unit: str) -> bool:
     points = boundaries(plain)
-    return any(size(plain[a:b], unit) > limit for a, b in zip(points, points[1:], strict=False))
+    return any(size(plain[a:b], unit) > limit for a, b in pairwise(points))
 
 
 @given(texts(), st.integers(30, 200))

@@ -26,8 +26,12 @@ from aiogram.types import (
     Update,
 )
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.telegram import FakeTelegram
+from sandbox.telegram_parameters import Refusal
+from sandbox.telegram_rules import text_fields, units
 from sandbox.world import Fault, World
 
 TOKEN = "4242:sandbox-token"
@@ -94,6 +98,7 @@ class Hook:
         self.secrets: list[str | None] = []
         self.plan: list[int] = []
         self.gates: dict[int, asyncio.Event] = {}  # chat id -> its messages are answered after this
+        self.retry_after = ""
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -119,7 +124,8 @@ class Hook:
         gate = self.gates.get(body.get("message", {}).get("chat", {}).get("id"))
         if gate is not None:
             await gate.wait()
-        return web.Response(status=self.plan.pop(0) if self.plan else 200, text="{}")
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        return web.Response(status=self.plan.pop(0) if self.plan else 200, text="{}", headers=headers)
 
     def texts(self) -> list[str]:
         return [body["message"]["text"] for body in self.bodies if "message" in body]
@@ -191,6 +197,7 @@ REFUSALS: list[tuple[tuple[str, dict[str, Any]], int, str]] = [
     (_text(text=" \n "), 400, "message text is empty"),
     (_text(text="я" * 4097), 400, "message is too long"),
     (_text(text="🔥" * 2049), 400, "message is too long"),
+    (_text(text="half \ud83d"), 400, "strings must be encoded in UTF-8"),
     (_text(entities=_entity(3, 3)), 400, "entity beginning at UTF-16 offset 3 ends after"),
     (_text(text="🔥🔥", entities=_entity(1, 1)), 400, "entity begins in a middle of a UTF-16 symbol"),
     (_text(entities=[{"type": "loud", "offset": 0, "length": 1}]), 400, "can't parse entities"),
@@ -350,6 +357,22 @@ async def test_the_journal_has_no_bytes(api: Api, fake: FakeTelegram, world: Wor
         "caption": "c",
         "_files": {"p": {"name": "p.bin", "size": 12}},
     }
+
+
+@given(st.text(max_size=40), st.integers(0, 40), st.integers(0, 40))
+def test_trimming_keeps_entities_on_their_words(text: str, start: int, length: int) -> None:
+    marked = text[start : start + length]
+    entity = {"type": "bold", "offset": units(text[:start]), "length": units(marked)}
+    try:
+        fields = text_fields(text, [entity])
+    except Refusal as refusal:
+        assert not text.strip() and refusal.code == 400
+        return
+    assert fields["text"] == text.strip()
+    for kept in fields.get("entities", []):
+        raw = fields["text"].encode("utf-16-le")
+        shown = raw[2 * kept["offset"] : 2 * (kept["offset"] + kept["length"])].decode("utf-16-le")
+        assert shown and shown in marked
 
 
 # -- topics -----------------------------------------------------------------------------------------------------------
@@ -665,10 +688,52 @@ async def test_webhook_order_repetition_and_lanes(api: Api, fake: FakeTelegram, 
     assert hook.texts() == ["1", "meanwhile"]
     hook.gates.pop(CLIENT).set()
     await world.until(lambda: fake.pending == 0, what="all taken")
-    order = [b for b in hook.bodies if (b.get("message") or b.get("edited_message"))["chat"]["id"] == CLIENT]
-    assert [next(k for k in b if k != "update_id") for b in order] == ["message", "edited_message", "message"]
+    order = [(kind, body[kind]["chat"]["id"]) for body in hook.bodies for kind in body if kind != "update_id"]
+    assert [kind for kind, chat in order if chat == CLIENT] == ["message", "edited_message", "message"]
     info = await api.ok("getWebhookInfo")
     assert (info["url"], info["pending_update_count"]) == (hook.url, 0)
+
+
+async def test_webhook_obeys_retry_after(api: Api, fake: FakeTelegram, world: World, hook: Hook) -> None:
+    fake.retry_delays = (60.0,)
+    hook.plan, hook.retry_after = [503], "0"
+    await _listen(api, hook)
+    fake.writes(CLIENT, "soon again")
+    await world.until(lambda: fake.pending == 0, what="taken without the long pause")
+    assert hook.texts() == ["soon again"] * 2
+
+
+async def test_a_new_webhook_takes_over_in_order(api: Api, fake: FakeTelegram, world: World, hook: Hook) -> None:
+    await api.ok("setWebhook", url="http://127.0.0.1:9/nobody")
+    for number in range(30):
+        fake.writes(CLIENT if number % 2 else OWNER, str(number))
+    await world.until(lambda: len(fake.updates.delivered) > 4, what="tries that nobody answers")
+    assert {d.status for d in fake.updates.delivered} == {0}
+    assert "last_error_date" in await api.ok("getWebhookInfo")
+    await _listen(api, hook)
+    await world.until(lambda: fake.pending == 0, what="all taken")
+    for parity in (0, 1):
+        assert [int(t) for t in hook.texts() if int(t) % 2 == parity] == list(range(parity, 30, 2))
+
+
+async def test_dropping_what_waits(api: Api, fake: FakeTelegram) -> None:
+    fake.writes(CLIENT, "lost")
+    await api.ok("deleteWebhook", drop_pending_updates=True)
+    assert await api.updates() == []
+
+
+async def test_stop_ends_what_waits(api: Api, fake: FakeTelegram, world: World) -> None:
+    await api.ok("setWebhook", url="http://127.0.0.1:9/nobody")
+    fake.writes(CLIENT, "unheard")
+    hang = asyncio.create_task(api.call("getMe"))
+    world.plan(Fault("hang", "telegram", "getMe", seconds=60))
+    await world.until(lambda: bool(world.of("telegram", "getMe")), what="the call hangs")
+    async with asyncio.timeout(5):
+        await fake.stop()
+        await asyncio.wait([hang])
+    assert fake.pending == 1
+    mine = asyncio.current_task()
+    assert [t for t in asyncio.all_tasks() if t is not mine and "sandbox.telegram" in repr(t.get_coro())] == []
 
 
 async def test_webhook_duplicates(api: Api, fake: FakeTelegram, world: World, hook: Hook) -> None:
@@ -698,13 +763,13 @@ async def test_get_updates_and_conflicts(api: Api, fake: FakeTelegram, hook: Hoo
     assert await api.updates(got[2]["update_id"] + 1) == [] and fake.pending == 0
 
     waiting = asyncio.create_task(api.call("getUpdates", timeout=50))
-    await fake.world.until(lambda: fake.updates.polling, what="the long poll stands")
+    await fake.world.until(lambda: fake.updates.polling > 0, what="the long poll stands")
     fake.writes(CLIENT, "d")
     assert (await waiting)[1]["result"][0]["message"]["text"] == "d"
     await api.updates(got[2]["update_id"] + 2)
 
     waiting = asyncio.create_task(api.call("getUpdates", timeout=50))
-    await fake.world.until(lambda: fake.updates.polling, what="the long poll stands")
+    await fake.world.until(lambda: fake.updates.polling > 0, what="the long poll stands")
     assert await api.ok("getUpdates") == []
     assert (await waiting)[0] == 409
     await _listen(api, hook)
@@ -840,7 +905,7 @@ async def test_aiogram_drives_it(fake: FakeTelegram) -> None:
         theirs = fake.writes(CLIENT, "hi", kind="document", file=b"%PDF-", file_name="a.pdf")
         asked = fake.writes(OWNER, "/start")
         topic = await bot.create_forum_topic(OWNER, "Анна")
-        into = {"chat_id": OWNER, "message_thread_id": topic.message_thread_id}
+        into: dict[str, Any] = {"chat_id": OWNER, "message_thread_id": topic.message_thread_id}
         keyboard = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="ok", callback_data="ok")]])
         card = await bot.send_message(**into, text="card", reply_markup=keyboard)
         assert card.is_topic_message is True and card.message_thread_id == topic.message_thread_id

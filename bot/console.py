@@ -1,0 +1,49 @@
+"""What a handler works with: the store, the rules, the words. A handler writes rows and ends; it calls no provider."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bot.speech import Speech, Standing
+from inbox.apply import Rules
+from inbox.clock import Wake
+from inbox.desk import Desk
+from inbox.lanes import DESK, GENERAL, desk_lane
+from inbox.model import Act, ContactId, Notice
+from inbox.routing import Console as Commands
+from inbox.store import Reading, Store, Unit
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Console:
+    """toast(query id, text): answers a tap, best effort. standing(): what /status tells."""
+
+    store: Store
+    rules: Rules
+    speech: Speech
+    desk: Desk
+    commands: Commands
+    wakes: Sequence[Wake]
+    toast: Callable[[str, str], None]
+    standing: Callable[[], Awaitable[Standing]]
+    touch: Callable[[ContactId], None]
+
+    async def write(self, work: Callable[[Unit], T]) -> T:
+        """Commit, then let the workers look."""
+        result = await self.store.write(work)
+        for wake in self.wakes:
+            wake.ring()
+        return result
+
+    async def read(self, work: Callable[[Reading], T]) -> T:
+        return await self.store.read(work)
+
+
+def tell(unit: Unit, notice: Notice, contact: ContactId | None = None) -> None:
+    """Say something in a client's topic, or in General; before anything that clients wrote."""
+    lane = desk_lane(contact) if contact else GENERAL
+    unit.add_delivery(Act.NOTICE, DESK, lane, content=notice, rank=0)

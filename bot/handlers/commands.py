@@ -1,0 +1,95 @@
+"""The owner's commands. Each answers where it was given; none reaches a client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bot.console import Console, tell
+from bot.handlers import writing
+from bot.owner import OwnerMessage
+from inbox import answers
+from inbox.model import Act, Author, Part
+from inbox.routing import Command
+from inbox.store import Unit
+
+Run = Callable[[Command, OwnerMessage, Console], Awaitable[None]]
+
+
+async def run(command: Command, wrote: OwnerMessage, console: Console) -> None:
+    await COMMANDS[command.name](command, wrote, console)
+
+
+async def start(_: Command, wrote: OwnerMessage, console: Console) -> None:
+    standing = await console.standing()
+    await _answer(wrote, console, lambda u: tell(u, console.speech.welcome(standing)))
+
+
+async def help_(command: Command, wrote: OwnerMessage, console: Console) -> None:
+    topic = command.args.split()[0].lstrip("/").lower() if command.args.split() else ""
+    known = topic in COMMANDS
+    notice = console.speech.help(wrote.message_id, topic if known else "", in_topic=wrote.thread_id is not None)
+    where = await console.read(lambda r: writing.place_of(r, wrote))
+    await _answer(wrote, console, lambda u: tell(u, notice, where))
+
+
+async def status(_: Command, wrote: OwnerMessage, console: Console) -> None:
+    notice = console.speech.status(wrote.message_id, await console.standing())
+    where = await console.read(lambda r: writing.place_of(r, wrote))
+    await _answer(wrote, console, lambda u: tell(u, notice, where))
+
+
+async def delete(_: Command, wrote: OwnerMessage, console: Console) -> None:
+    await _answer(wrote, console, lambda u: take_back(u, wrote, console))
+
+
+def take_back(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
+    """As a reply to a message of hers: of one that waits nothing leaves; else it is deleted where the network can."""
+    where = writing.place_of(unit, wrote)
+    message = writing.sent_by_owner(unit, wrote)
+    if message is None:
+        tell(unit, console.speech.how(wrote.message_id, "del"), where)
+        return
+    identity = unit.identity(message.identity_id)
+    if answers.take_back(unit, identity, message):
+        tell(unit, console.speech.taken_back(wrote.message_id), identity.contact_id)
+        return
+    abilities = console.rules.roads.get(identity.address.provider)
+    if abilities is None or abilities.delete is None or unit.now - message.stored_at > abilities.delete:
+        rows = unit.deliveries_of(message.id, identity.address.provider)
+        tell(unit, console.rules.voice.cannot("delete", rows[-1], identity, wrote.message_id), identity.contact_id)
+        return
+    sent = [d for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND]
+    for row in {d.part: d for d in sent}.values():
+        writing.follow(unit, message, identity, Act.DELETE, Part(), row.part)
+
+
+async def react(command: Command, wrote: OwnerMessage, console: Console) -> None:
+    await _answer(wrote, console, lambda u: put_reaction(u, command.args.strip(), wrote, console))
+
+
+def put_reaction(unit: Unit, emoji: str, wrote: OwnerMessage, console: Console) -> None:
+    """As a reply to a client's message; without an emoji the reaction is taken back."""
+    message = writing.replied(unit, wrote)
+    if message is None or message.author is not Author.CLIENT:
+        tell(unit, console.speech.how(wrote.message_id, "react"), writing.place_of(unit, wrote))
+        return
+    identity = unit.identity(message.identity_id)
+    abilities = console.rules.roads.get(identity.address.provider)
+    allowed = abilities.reactions if abilities is not None else None
+    if allowed is None or (allowed and emoji and emoji not in allowed):
+        tell(unit, console.speech.no_reaction(wrote.message_id, emoji), identity.contact_id)
+        return
+    writing.follow(unit, message, identity, Act.REACT, Part(emoji=emoji or None))
+
+
+async def _answer(wrote: OwnerMessage, console: Console, effect: Callable[[Unit], None]) -> None:
+    """The effect of a command happens once, however often its update comes."""
+
+    def work(unit: Unit) -> None:
+        if unit.once(f"said:{wrote.source}"):
+            effect(unit)
+
+    await console.write(work)
+
+
+COMMANDS: Mapping[str, Run] = {"help": help_, "status": status, "start": start, "del": delete, "react": react}

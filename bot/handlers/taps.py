@@ -1,0 +1,144 @@
+"""Buttons. Each carries the id of a row and works for ever; a finished row answers with its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiogram import Router
+from aiogram.types import CallbackQuery
+
+from bot.console import Console, tell
+from bot.handlers import writing
+from bot.owner import owner_message
+from inbox import answers, fate
+from inbox.gate import Receipt
+from inbox.model import Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part
+from inbox.store import Prompt, Unit
+
+Tap = Callable[[Unit, Delivery, Console], str]
+"""Returns the key of the toast."""
+
+DONE = "toast-done"
+STALE = "toast-stale"
+
+
+def router() -> Router:
+    router = Router(name="taps")
+    router.callback_query.register(on_tap)
+    return router
+
+
+async def on_tap(query: CallbackQuery, console: Console) -> None:
+    area, _, rest = (query.data or "").partition(":")
+    verb, _, argument = rest.partition(":")
+    toast = STALE
+    if area == "d" and verb == "to":
+        toast = await console.write(lambda u: give(u, argument, console))
+    elif area == "d" and verb == "re" and query.message is not None and argument.isdecimal():
+        chat = query.message.chat.id
+        toast = await console.write(lambda u: prompt(u, chat, ContactId(int(argument)), console))
+    elif area == "d" and verb in TAPS and argument.isdecimal():
+        toast = await console.write(lambda u: about_delivery(u, verb, DeliveryId(int(argument)), console))
+    console.toast(query.id, console.speech.toast(toast))
+
+
+def about_delivery(unit: Unit, verb: str, delivery_id: DeliveryId, console: Console) -> str:
+    try:
+        delivery = unit.delivery(delivery_id)
+    except KeyError:
+        return STALE
+    return TAPS[verb](unit, delivery, console)
+
+
+def again(unit: Unit, row: Delivery, console: Console) -> str:
+    """Send it again: only while the question is open, so that a second tap finds it answered."""
+    if row.state not in (DeliveryState.UNCERTAIN, DeliveryState.FAILED, DeliveryState.PARKED):
+        return STALE
+    new = answers.again(unit, row)
+    _settle(unit, new, row, console)
+    return DONE
+
+
+def arrived(unit: Unit, row: Delivery, console: Console) -> str:
+    """She knows that it came: the question is closed, what the provider may still report counts."""
+    if row.state is not DeliveryState.UNCERTAIN:
+        return STALE
+    fate.taken(unit, row, Receipt((), unit.now), console.rules.voice)
+    return DONE
+
+
+def drop(unit: Unit, row: Delivery, console: Console) -> str:
+    if row.state not in (DeliveryState.FAILED, DeliveryState.PARKED, DeliveryState.UNCERTAIN):
+        return STALE
+    unit.set_delivery(row.id, state=DeliveryState.DROPPED)
+    _settle(unit, unit.delivery(row.id), row, console)
+    return DONE
+
+
+def park(unit: Unit, row: Delivery, console: Console) -> str:
+    if row.state is not DeliveryState.PARKED:
+        return STALE
+    unit.set_delivery(row.id, error="parked")
+    identity, source = _about(unit, row)
+    tell(unit, console.rules.voice.parked(unit.delivery(row.id), identity, source), identity.contact_id)
+    return DONE
+
+
+def correct(unit: Unit, row: Delivery, console: Console) -> str:
+    """Her edit cannot be made there: send her new words as a message of their own."""
+    if row.message_id is None or not unit.once(f"fix:{row.id}"):
+        return STALE
+    message = unit.message(row.message_id)
+    identity = unit.identity(message.identity_id)
+    answers.queue(
+        unit,
+        identity,
+        Author.OWNER,
+        Part(text=message.text, reply_to=message.id),
+        console.rules.roads.get(identity.address.provider),
+        console.rules.voice,
+    )
+    return DONE
+
+
+TAPS: Mapping[str, Tap] = {"again": again, "ok": arrived, "drop": drop, "park": park, "fix": correct}
+
+
+def give(unit: Unit, argument: str, console: Console) -> str:
+    """Her words from General go to the client she named; "0": to nobody."""
+    first, _, contact = argument.partition(":")
+    raws = unit.setting(f"ask:{first}")
+    if not raws or not contact.isdecimal():
+        return STALE
+    unit.set_setting(f"ask:{first}", None)
+    who = None if contact == "0" else unit.contact(ContactId(int(contact)))
+    for raw_id in raws.split(","):
+        wrote = owner_message(unit.raw(int(raw_id)).raw)
+        if wrote is not None and who is not None:
+            writing.queue(unit, wrote, console, writing.latest_identity(unit, who.id))
+    tell(unit, console.speech.given(int(first), who))
+    return DONE
+
+
+def prompt(unit: Unit, chat: int, contact: ContactId, console: Console) -> str:
+    """Her next words outside topics answer this client."""
+    who = unit.contact(contact)
+    unit.set_prompt(f"{chat}:0", Prompt("reply", str(contact)))
+    tell(unit, console.speech.answer_whom(who))
+    return DONE
+
+
+def _about(unit: Unit, row: Delivery) -> tuple[Identity, int | None]:
+    """Whom a delivery is for, and the desk message that it came from."""
+    assert row.message_id is not None
+    source = unit.source_of(row.message_id)
+    return unit.identity(unit.message(row.message_id).identity_id), source[1] if source else None
+
+
+def _settle(unit: Unit, row: Delivery, old: Delivery, console: Console) -> None:
+    """The question's message says what was decided, and has no buttons any more."""
+    identity, source = _about(unit, row)
+    notice = console.rules.voice.settled(row, identity, source)
+    tell(unit, notice, identity.contact_id)
+    if old.message_id is not None:
+        fate.refresh_mark(unit, old.message_id)

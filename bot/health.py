@@ -1,0 +1,177 @@
+"""What the program says of itself over HTTP: alive, ready, and the figures."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+State = Literal["ok", "degraded", "down"]
+
+STORAGE = "storage"
+DESK = "desk"
+WORKERS = "workers"
+
+
+class Start(StrEnum):
+    """What a start waits for, each once; the value is what the report says meanwhile."""
+
+    SCHEMA = "the schema at its newest version"
+    COMMIT = "a first commit"
+    WORKERS = "every worker running"
+    BOT = "getMe answered"
+    BACKEND = "the desk's back-end chosen, or the desk not claimed yet"
+    UPDATES = "updates asked for"
+
+
+_PART_OF: dict[Start, str] = {
+    Start.SCHEMA: STORAGE,
+    Start.COMMIT: STORAGE,
+    Start.WORKERS: WORKERS,
+    Start.BOT: DESK,
+    Start.BACKEND: DESK,
+    Start.UPDATES: DESK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    state: State
+    detail: str = ""
+
+
+class Health:
+    """Parts and their states. Ready: the start is complete, storage and workers are not down, nobody stops us.
+
+    Whatever else is down (the desk's Telegram, a gate) is told and keeps the program ready: a restart mends none of it.
+    """
+
+    def __init__(self, gates: Iterable[str]) -> None:
+        self._parts = {name: Part("ok") for name in (STORAGE, DESK, WORKERS)}
+        self._parts |= {gate: Part("ok", "off") for gate in gates}
+        self._awaited = dict.fromkeys(Start)
+        self._stopping = False
+
+    def set(self, part: str, state: State, detail: str = "") -> None:
+        self._parts[part] = Part(state, detail)
+
+    def mark_started(self, start: Start) -> None:
+        self._awaited.pop(start, None)
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    @property
+    def ready(self) -> bool:
+        broken = any(self._parts[name].state == "down" for name in (STORAGE, WORKERS))
+        return not (self._awaited or broken or self._stopping)
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Ready, and the body of /readyz."""
+        parts = {}
+        for name, part in self._parts.items():
+            shown = self._shown(name, part)
+            parts[name] = {"state": shown.state, "detail": shown.detail}
+        return self.ready, {"ready": self.ready, "parts": parts}
+
+    def _shown(self, name: str, part: Part) -> Part:
+        details = [part.detail] if part.detail else []
+        waits = [start.value for start in self._awaited if _PART_OF[start] == name]
+        if waits:
+            details.append("waiting for " + "; ".join(waits))
+        if self._stopping and name == WORKERS:
+            details.append("stopping")
+        down = bool(waits) or (self._stopping and name == WORKERS)
+        return Part("down" if down else part.state, "; ".join(details))
+
+
+class Metrics:
+    """The figures, in a registry of their own. Labels are gates and outcomes, never a person."""
+
+    def __init__(self, version: str) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._webhooks = Counter(
+            "desk_webhooks", "Webhook calls by what became of them.", ["gate", "outcome"], registry=registry
+        )
+        self._ack = Histogram(
+            "desk_webhook_seconds",
+            "From the headers of a webhook to its 200.",
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+        )
+        self._inbound = Counter("desk_inbound", "Messages taken in.", ["gate"], registry=registry)
+        self._outbound = Counter("desk_outbound", "Deliveries by result.", ["gate", "result"], registry=registry)
+        self._pending = Gauge("desk_outbox_pending", "Deliveries that wait.", ["gate"], registry=registry)
+        self._lag = Gauge("desk_export_lag_seconds", "Age of the oldest event not exported.", registry=registry)
+        self._expires = Gauge(
+            "desk_token_expires_seconds", "Seconds until a gate's token ends.", ["gate"], registry=registry
+        )
+        Gauge("desk_build_info", "Always 1.", ["version"], registry=registry).labels(version).set(1)
+
+    def webhook(self, gate: str, outcome: str, seconds: float) -> None:
+        self._webhooks.labels(gate, outcome).inc()
+        if outcome == "stored":
+            self._ack.observe(seconds)
+
+    def inbound(self, gate: str) -> None:
+        self._inbound.labels(gate).inc()
+
+    def outbound(self, gate: str, result: str) -> None:
+        self._outbound.labels(gate, result).inc()
+
+    def pending(self, gate: str, count: int) -> None:
+        self._pending.labels(gate).set(count)
+
+    def export_lag(self, seconds: float) -> None:
+        self._lag.set(seconds)
+
+    def token_expires(self, gate: str, seconds: float) -> None:
+        self._expires.labels(gate).set(seconds)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+def routes(health: Health, metrics: Metrics, metrics_token: str | None) -> list[web.RouteDef]:
+    """`metrics_token`: opens /metrics to those who are not on this machine."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_: web.Request) -> web.Response:
+        ready, body = health.report()
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def figures(request: web.Request) -> web.Response:
+        if not _is_local(request):
+            if metrics_token is None:
+                raise web.HTTPNotFound
+            if not _bears(request, metrics_token):
+                raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", figures)]
+
+
+def _is_local(request: web.Request) -> bool:
+    """On this machine, and not through a proxy on it."""
+    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
+        return False
+    try:
+        peer = ipaddress.ip_address(request.remote or "")
+    except ValueError:
+        return False
+    mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
+    return (mapped or peer).is_loopback
+
+
+def _bears(request: web.Request, token: str) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
+    return same and scheme.lower() == "bearer"

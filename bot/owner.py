@@ -1,0 +1,72 @@
+"""What the owner did on the desk, as the handlers see it: plain facts out of her update."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gates.telegram.content import content
+from inbox.gate import Raw
+from inbox.model import Attachment, Extra, Text
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMessage:
+    """A message that she wrote, or its new words. thread_id None: outside topics."""
+
+    raw_id: int
+    chat_id: int
+    message_id: int
+    thread_id: int | None
+    text: Text
+    attachments: tuple[Attachment, ...]
+    extra: Extra | None
+    album: str | None
+    reply_to: int | None  # desk message id
+    quote: str | None
+    language: str | None
+
+    @property
+    def source(self) -> str:
+        """The key that makes its effect happen once."""
+        return f"desk:{self.chat_id}:{self.message_id}"
+
+    @property
+    def place(self) -> str:
+        """Where a question that waits for her words is kept."""
+        return f"{self.chat_id}:{self.thread_id or 0}"
+
+
+def owner_message(raw: Raw) -> OwnerMessage | None:
+    """The message of a desk update, or None where the update is about something else."""
+    update = json.loads(raw.body)
+    message = update.get("message") or update.get("edited_message")
+    if not isinstance(message, Mapping) or raw.id is None:
+        return None
+    return of_message(message, raw.id)
+
+
+def of_message(message: Mapping[str, Any], raw_id: int) -> OwnerMessage:
+    said = content(message)
+    thread = message.get("message_thread_id")
+    reply_to = said.reply_to_message_id
+    return OwnerMessage(
+        raw_id=raw_id,
+        chat_id=int(message["chat"]["id"]),
+        message_id=int(message["message_id"]),
+        thread_id=thread if isinstance(thread, int) and _in_topic(message) else None,
+        text=said.text,
+        attachments=said.attachments,
+        extra=said.extra,
+        album=said.album,
+        reply_to=None if reply_to is not None and reply_to == thread else reply_to,
+        quote=said.quote,
+        language=message.get("from", {}).get("language_code"),
+    )
+
+
+def _in_topic(message: Mapping[str, Any]) -> bool:
+    """In a private chat the first message of a new topic often comes without the flag (telegram.md A.4)."""
+    return bool(message.get("is_topic_message")) or message["chat"].get("type") == "private"

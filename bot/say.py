@@ -1,0 +1,428 @@
+"""What the product says by itself: notices for the desk, and the screens of its commands. Pure but for the clock.
+
+Buttons carry `area:verb:row[:row]` and nothing else, so that they work for ever: `d` a delivery or a question about a
+message, `g` networks and the desk itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from bot.texts.words import Words
+from inbox.clock import Clock
+from inbox.model import (
+    EMPTY,
+    Act,
+    Button,
+    Contact,
+    ContactId,
+    Delivery,
+    DeliveryState,
+    Identity,
+    Notice,
+    Provider,
+    Text,
+)
+from inbox.store import Queue
+from inbox.text import join
+from inbox.texts import Texts
+
+COMMANDS = ("status", "start", "del", "react", "help")
+CLIENT_COMMANDS = ("start", "help", "privacy")
+DATA_LIMIT = 64  # bytes, telegram.md C.2
+
+_REASONS = frozenset(
+    "window blocked unreachable too_big bad_media kind not_found too_old unchanged not_allowed payment parameter "
+    "ecosystem unsupported invalid unknown opted_out test_number country self template restricted permission token "
+    "gone empty voice_forbidden edit_closed no_route display_name registration spam_limit needs_number identity "
+    "expired uncertain gate_off temporary".split()
+)
+_AS_FILE = frozenset({"voice_forbidden"})
+_FAILED = {Act.SEND: "failed-send", Act.EDIT: "failed-edit", Act.DELETE: "failed-delete", Act.REACT: "failed-react"}
+_CANNOT = {"edit": "cannot-edit", "delete": "cannot-delete", "react": "cannot-react"}
+_SETTLED = {
+    DeliveryState.SENT: "settled-sent",
+    DeliveryState.DELIVERED: "settled-delivered",
+    DeliveryState.READ: "settled-read",
+    DeliveryState.WAITING: "settled-waiting",
+    DeliveryState.SENDING: "settled-waiting",
+    DeliveryState.PARKED: "parked",
+    DeliveryState.DROPPED: "settled-dropped",
+    DeliveryState.FAILED: "settled-failed",
+    DeliveryState.UNCERTAIN: "settled-unknown",
+}
+_BACKLOG_NAMES = 5
+_CHOICES = 6
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+def data(area: str, verb: str, *ids: object) -> str:
+    """Callback data. Raises ValueError over 64 bytes."""
+    packed = ":".join((area, verb, *map(str, ids)))
+    if len(packed.encode()) > DATA_LIMIT:
+        raise ValueError(f"callback data over {DATA_LIMIT} bytes: {packed}")
+    return packed
+
+
+class OwnerVoice:
+    """Implements inbox.voice.Voice. windows: how long each road stays open after the client's last message."""
+
+    def __init__(
+        self,
+        texts: Texts,
+        clock: Clock,
+        *,
+        language: str,
+        zone: tzinfo,
+        windows: Mapping[Provider, timedelta | None],
+    ) -> None:
+        self._texts = texts
+        self._clock = clock
+        self._language = language
+        self._zone = zone
+        self._windows = windows
+
+    @property
+    def words(self) -> Words:
+        return Words(self._texts, self._language, self._zone, self._clock.now())
+
+    def failed(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        words = self.words
+        provider = identity.address.provider
+        reason, code = _read(delivery.error)
+        text = _with_code(words.plain(_FAILED[delivery.act], why=why(words, provider, reason)), words, provider, code)
+        buttons = [Button(words.plain("button-retry"), data("d", "again", delivery.id), style="primary")]
+        if reason in _AS_FILE:
+            buttons.append(Button(words.plain("button-as-file"), data("d", "file", delivery.id)))
+        buttons.append(Button(words.plain("button-drop"), data("d", "drop", delivery.id)))
+        return _about(delivery, text, (tuple(buttons),), reply_to)
+
+    def held(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        words = self.words
+        provider = identity.address.provider
+        reason, code = _read(delivery.error)
+        shown = _code(words, provider, code)
+        window = self._windows.get(provider)
+        if window is None or reason == "no_route":
+            text = words.text("held-road", gate=words.gate(provider), code=shown)
+        elif window >= timedelta(hours=1):
+            text = words.text("held-hours", hours=int(window.total_seconds() // 3600), code=shown)
+        else:
+            text = words.text("held-window", where=words.in_gate(provider), code=shown)
+        park = Button(words.plain("button-when-writes"), data("d", "park", delivery.id), style="primary")
+        drop = Button(words.plain("button-drop"), data("d", "drop", delivery.id))
+        return _about(delivery, join([text, words.text("held-kept")]), ((park,), (drop,)), reply_to)
+
+    def parked(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        cancel = Button(self.words.plain("button-cancel"), data("d", "drop", delivery.id))
+        return _about(delivery, self.words.text("parked"), ((cancel,),), reply_to)
+
+    def uncertain(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        words = self.words
+        again = Button(words.plain("button-again"), data("d", "again", delivery.id))
+        arrived = Button(words.plain("button-arrived"), data("d", "ok", delivery.id))
+        text = words.text("uncertain", gate=words.gate(identity.address.provider))
+        return _about(delivery, text, ((again, arrived),), reply_to)
+
+    def settled(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        words = self.words
+        key = _SETTLED[delivery.state]
+        values = {"where": words.in_gate(identity.address.provider)} if key in _WITH_PLACE else {}
+        return _about(delivery, words.text(key, **values), (), reply_to)
+
+    def cannot(self, what: str, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
+        words = self.words
+        provider = identity.address.provider
+        reason, code = _read(delivery.error)
+        where = words.in_gate(provider)
+        text = words.plain(_CANNOT[what], where=where[:1].upper() + where[1:], why=why(words, provider, reason))
+        rows: Rows = ()
+        if what == "edit":
+            fix = Button(words.plain("button-fix"), data("d", "fix", delivery.id), style="primary")
+            rows = ((fix, Button(words.plain("button-keep"), data("d", "keep", delivery.id))),)
+        return _about(delivery, _with_code(text, words, provider, code), rows, reply_to)
+
+    def unshown(self, delivery: Delivery) -> Notice:
+        """A message of a client that the desk refused in every form."""
+        words = self.words
+        _, code = _read(delivery.error)
+        shown = _code(words, Provider("telegram"), code)
+        return Notice(key=f"unshown:{delivery.id}", text=words.text("unshown", code=shown), silent=False)
+
+    def quarantined(self, provider: Provider, shape: str, count: int) -> Notice:
+        gate = self.words.gate(provider)
+        text = self.words.text("quarantined", gate=gate, shape=shape, count=count)
+        return Notice(key=f"quarantine:{provider}:{shape}", text=text)
+
+    def trouble(self, provider: Provider, error: str, waiting: int) -> Notice:
+        words = self.words
+        reason, code = _read(error)
+        cause = _with_code(words.plain("trouble-why", why=why(words, provider, reason)), words, provider, code)
+        lines = [
+            words.text("trouble", gate=words.gate(provider), since=words.clock(words.now)),
+            cause,
+            words.text("trouble-waiting", count=waiting),
+        ]
+        check = Button(words.plain("button-check"), data("g", "check", provider))
+        return Notice(key=f"gate:{provider}", text=join(lines), buttons=((check,),), silent=False)
+
+    def recovered(self, provider: Provider, minutes: int) -> Notice:
+        words = self.words
+        down = words.duration(timedelta(minutes=max(1, minutes)))
+        return Notice(key=f"gate:{provider}", text=words.text("recovered", gate=words.gate(provider), down=down))
+
+    def road(self, provider: Provider, *, open: bool, may_reply: bool) -> Notice:
+        key = "road-closed" if not open else "road-open" if may_reply else "road-no-reply"
+        return Notice(key=f"road:{provider}", text=self.words.text(key), silent=open and may_reply)
+
+    def backlog(self, messages: int, contacts: Sequence[Contact]) -> Notice:
+        words = self.words
+        lines = [words.text("backlog", messages=messages, clients=len(contacts))]
+        names = [c.name or words.plain("nameless") for c in contacts[:_BACKLOG_NAMES]]
+        if names:
+            lines.append(words.text("backlog-names", names=", ".join(names)))
+        return Notice(key="backlog", text=join(lines), pin=True, silent=False)
+
+    def export_stopped(self, sink: str) -> Notice:
+        return Notice(key=f"export:{sink}", text=self.words.text("export-stopped", sink=sink), silent=False)
+
+    def export_given_up(self, sink: str, event_id: int) -> Notice:
+        text = self.words.text("export-given-up", sink=sink, event=str(event_id))
+        return Notice(key=f"export:{sink}:{event_id}", text=text, silent=False)
+
+    def menu(self, command: str, language: str | None) -> Text:
+        return self._texts.text(f"client-{command}", language or self._language)
+
+
+_WITH_PLACE = frozenset({"settled-sent", "settled-delivered", "settled-read", "settled-waiting", "settled-failed"})
+
+
+def why(words: Words, provider: Provider, reason: str) -> str:
+    """The reason of an error of inbox.errors in plain words."""
+    known = reason if reason in _REASONS else "unknown"
+    values = {"gate": words.gate(provider), "where": words.in_gate(provider)}
+    return words.plain(f"why-{known.replace('_', '-')}", **values)
+
+
+def _read(error: str | None) -> tuple[str, str]:
+    """Reason and code of a stored error, "name:reason:code"; where there is no reason, its name stands for it."""
+    name, _, rest = (error or "").partition(":")
+    reason, _, code = rest.partition(":")
+    return reason or name, code
+
+
+def _code(words: Words, provider: Provider, code: str) -> str:
+    return words.plain("error-code", gate=words.gate_code(provider), code=code) if code else ""
+
+
+def _with_code(text: str, words: Words, provider: Provider, code: str) -> Text:
+    return Text(text + _code(words, provider, code))
+
+
+def _about(delivery: Delivery, text: Text, buttons: Rows, reply_to: int | None) -> Notice:
+    return Notice(key=f"delivery:{delivery.id}", text=text, buttons=buttons, reply_to=reply_to)
+
+
+# -- questions and answers on the desk --------------------------------------------------------------------------------
+
+
+def ask_whom(
+    words: Words, question: str, contacts: Sequence[Contact], *, reply_to: int | None, more: int | None = None
+) -> Notice:
+    """For whom is it? question: the row that waits. more: where the next page of clients begins, if there is one."""
+    choices = [Button(c.name or words.plain("nameless"), data("d", "to", question, c.id)) for c in contacts[:_CHOICES]]
+    last = [Button(words.plain("button-nobody"), data("d", "to", question, 0))]
+    if more is not None:
+        last.insert(0, Button(words.plain("button-other-client"), data("d", "more", question, more)))
+    rows = [tuple(choices[n : n + 2]) for n in range(0, len(choices), 2)]
+    return Notice(f"ask:{question}", words.text("ask-whom"), (*rows, tuple(last)), reply_to)
+
+
+def answered_whom(words: Words, question: str, contact: Contact | None) -> Notice:
+    """The same message once it is decided. contact None: nobody."""
+    text = words.text("sent-to", name=contact.name) if contact else words.text("sent-to-nobody")
+    return Notice(f"ask:{question}", text)
+
+
+def ask_text(words: Words, contact: Contact) -> Notice:
+    """After "Reply" where there are no topics: the owner's next text goes to this client."""
+    cancel = Button(words.plain("button-cancel"), data("d", "to", "prompt", 0))
+    return Notice(f"answer:{contact.id}", words.text("ask-text", name=contact.name), ((cancel,),))
+
+
+def unknown_command(words: Words, name: str, near: str | None, desk_message_id: int) -> Notice:
+    if near:
+        text = words.text("command-unknown-near", command=f"/{name}", near=f"/{near}")
+    else:
+        text = words.text("command-unknown", command=f"/{name}")
+    return answer(text, desk_message_id)
+
+
+def answer(text: Text, desk_message_id: int) -> Notice:
+    """A line that answers what the owner wrote."""
+    return Notice(f"answer:{desk_message_id}", text, reply_to=desk_message_id)
+
+
+def line(words: Words, key: str, desk_message_id: int, **values: object) -> Notice:
+    """One of the texts as an answer."""
+    return answer(words.text(key, **values), desk_message_id)
+
+
+def client_blocked(words: Words, contact: Contact, *, blocked: bool) -> Notice:
+    key = "client-blocked" if blocked else "client-back"
+    return Notice(f"blocked:{contact.id}", words.text(key, name=contact.name), silent=not blocked)
+
+
+def topics(words: Words, *, work: bool) -> Notice:
+    """The desk's back-end was degraded, or is what it should be again."""
+    return Notice("topics", words.text("topics-back" if work else "topics-lost"), silent=work)
+
+
+def disk(words: Words, *, takes: bool, free: int | None = None) -> Notice:
+    """free: bytes left, where that is the news."""
+    if free is not None:
+        return Notice("disk", words.text("disk-low", size=words.size(free)), silent=False)
+    return Notice("disk", words.text("disk-back" if takes else "disk-full"), silent=takes)
+
+
+def stranger(words: Words, kind: str, ref: object, *, chat: str = "", reply_to: int | None = None) -> Notice:
+    """kind: member (of the desk's group, not listed), connection (somebody's Business account), chat (a group)."""
+    values = {"chat": chat} if kind == "chat" else {}
+    return Notice(f"stranger:{kind}:{ref}", words.text(f"stranger-{kind}", **values), reply_to=reply_to)
+
+
+# -- screens ----------------------------------------------------------------------------------------------------------
+
+
+def claimed(words: Words, ready: Sequence[Provider], missing: Sequence[Provider], findings: Sequence[Text]) -> Notice:
+    """The first screen. findings: what the probe of the desk found; none: topics are on."""
+    lines = [words.text("claimed")]
+    if ready:
+        lines.append(words.text("claim-ready", gates=", ".join(map(words.gate, ready))))
+    if missing:
+        lines.append(words.text("claim-missing", gates=", ".join(map(words.gate, missing))))
+    lines += findings or [words.text("claim-topics-on")]
+    check = Button(words.plain("button-check-topics"), data("g", "topics"), style="primary")
+    return Notice("claimed", join(lines), ((check,),) if findings else (), pin=False, silent=False)
+
+
+def help_text(words: Words, name: str = "") -> Text | None:
+    """Six lines and the list of commands, or one command; None: there is no such command."""
+    if name:
+        return words.text(f"about-{name}") if name in COMMANDS else None
+    lines = [
+        words.text("help-line", command=command, description=words.plain(f"command-{command}")) for command in COMMANDS
+    ]
+    return join([words.text("help-owner"), EMPTY, words.text("help-all"), *lines])
+
+
+def command_list(texts: Texts, language: str) -> list[tuple[str, str]]:
+    """(name, description) of the owner's menu."""
+    return [(name, texts.plain(f"command-{name}", language)) for name in COMMANDS]
+
+
+def client_command_list(texts: Texts, language: str) -> list[tuple[str, str]]:
+    return [(name, texts.plain(f"menu-{name}", language)) for name in CLIENT_COMMANDS]
+
+
+@dataclass(frozen=True, slots=True)
+class GateHealth:
+    """state: on, trouble (detail: the stored error), off, incomplete (detail: the missing settings)."""
+
+    provider: Provider
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The receiver of the export. failing_since: no answer from then on; stopped: it answered 410."""
+
+    lag: timedelta
+    failing_since: datetime | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """backend: private, forum, reply, or None while nobody has claimed the desk. backup: when, and bytes."""
+
+    uptime: timedelta
+    version: str
+    data_bytes: int
+    gates: tuple[GateHealth, ...]
+    backend: str | None
+    queues: tuple[Queue, ...]
+    quarantined: int = 0
+    export: Export | None = None
+    backup: tuple[datetime, int] | None = None
+
+
+def status_text(words: Words, status: Status) -> Text:
+    return join(list(_status_lines(words, status)))
+
+
+def _status_lines(words: Words, status: Status) -> Iterator[Text]:
+    uptime, size = words.duration(status.uptime), words.size(status.data_bytes)
+    yield words.text("status-head", uptime=uptime, version=status.version, size=size)
+    for gate in status.gates:
+        yield _gate_line(words, gate)
+    yield words.text(f"status-desk-{status.backend or 'unclaimed'}")
+    yield from _queue_lines(words, status.queues)
+    if status.quarantined:
+        yield words.text("status-quarantined", count=status.quarantined)
+    if status.export is not None:
+        yield _export_line(words, status.export)
+    if status.backup is None:
+        yield words.text("status-backup-none")
+    else:
+        at, bytes_ = status.backup
+        yield words.text("status-backup", at=words.moment(at), size=words.size(bytes_))
+
+
+def _gate_line(words: Words, gate: GateHealth) -> Text:
+    name = words.gate(gate.provider)
+    match gate.state:
+        case "on":
+            return words.text("status-gate-on", gate=name)
+        case "trouble":
+            reason, code = _read(gate.detail)
+            cause = why(words, gate.provider, reason) + _code(words, gate.provider, code)
+            return words.text("status-gate-trouble", gate=name, why=cause)
+        case "incomplete":
+            return words.text("status-gate-incomplete", gate=name, settings=gate.detail)
+        case _:
+            return words.text("status-gate-off", gate=name)
+
+
+def _queue_lines(words: Words, queues: Sequence[Queue]) -> Iterator[Text]:
+    waiting = [q for q in queues if q.waiting]
+    for queue in waiting:
+        wait = words.duration(words.now - queue.oldest if queue.oldest else timedelta())
+        if queue.target == "desk":
+            yield words.text("status-queue-desk", count=queue.waiting, wait=wait)
+        else:
+            where = words.in_gate(Provider(queue.target))
+            yield words.text("status-queue-gate", where=where, count=queue.waiting, wait=wait)
+    if not waiting:
+        yield words.text("status-queue-empty")
+    if uncertain := sum(q.uncertain for q in queues):
+        yield words.text("status-uncertain", count=uncertain)
+    if parked := sum(q.parked for q in queues):
+        yield words.text("status-parked", count=parked)
+
+
+def _export_line(words: Words, export: Export) -> Text:
+    if export.stopped:
+        return words.text("status-export-stopped")
+    if export.failing_since is not None:
+        return words.text("status-export-failing", since=words.when(export.failing_since))
+    return words.text("status-export", lag=words.duration(export.lag))
+
+
+def reply_button(words: Words, contact_id: ContactId) -> Button:
+    """Under a client's message where there are no topics."""
+    return Button(words.plain("button-answer"), data("d", "re", contact_id))
