@@ -1,1 +1,3 @@
 """Wires everything together and speaks to the owner."""
+
+__version__ = "0.1.0"

@@ -222,7 +222,7 @@ class TelegramDesk:
             problem = await self._forum_problem(forum_chat, me.id)
             if problem is None:
                 return Probe("forum", forum_chat)
-            findings.append(self._words.text(problem, chat=forum_chat))
+            findings.append(self._words.text(problem, chat=str(forum_chat)))
         if not me.has_topics_enabled:
             findings += [self._words.text("claim-topics-off"), self._words.text("claim-topics-path")]
             return Probe("reply", owner_chat, tuple(findings))

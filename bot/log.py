@@ -6,11 +6,13 @@ secret, or is one of the settings', is cut out of every text, tracebacks include
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
+from urllib.parse import quote
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -25,9 +27,9 @@ _SHAPES = re.compile(
     r"""
       (?P<bot>/(?:file/)?bot)[0-9]+:[^/\s"'?]+           # a token in an address of the Bot API, however short
     | (?<![0-9])[0-9]{6,}:[A-Za-z0-9_-]{30,}             # a bot token anywhere
-    | (?P<auth>\b(?:Bearer|Basic)\s+)[^\s"',;]+
+    | (?P<auth>\b(?:Bearer|Basic)\s+)(?!\[hidden\])[^\s"',;]+
     | (?P<pair>["']?\b[\w.]{0,40}(?:token|secret|password|appsecret_proof|api_key|hub\.challenge)["']?\s*[=:]\s*["']?)
-      [^\s"'&,;})\]]+
+      (?!\[hidden\])[^\s"'&,;})\]]+
     | \bwhsec_[A-Za-z0-9+/=]+
     | (?P<media>/media/)[A-Za-z0-9_-]{16,}
     | (?<![\w+])\+[0-9]{8,15}(?![0-9])                   # a telephone number
@@ -41,6 +43,12 @@ def _hide(found: re.Match[str]) -> str:
     return next((kept for kept in found.groups() if kept), "") + HIDDEN
 
 
+def _forms(secret: str) -> set[str]:
+    """As it is, and as reprs, JSON and addresses write it."""
+    forms = {secret, repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]}
+    return forms | {json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="", errors="surrogatepass")}
+
+
 class Redactor:
     """Cuts secrets out of whatever is logged. `add`: a secret that came after the start."""
 
@@ -50,7 +58,7 @@ class Redactor:
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
-        self._secrets.update(secret for secret in secrets if secret)
+        self._secrets.update(form for secret in secrets if secret for form in _forms(secret))
         if self._secrets:
             longest_first = sorted(self._secrets, key=len, reverse=True)
             self._known = re.compile("|".join(re.escape(secret) for secret in longest_first))
@@ -121,10 +129,7 @@ def configure(level: str, format: Literal["text", "json"], secrets: Iterable[str
         )
     )
     root = logging.getLogger()
-    for old in root.handlers[:]:
-        if isinstance(old, _Handler):
-            root.removeHandler(old)
-    root.addHandler(handler)
+    root.handlers[:] = [handler]  # any other would write past the redaction
     root.setLevel(level)
     # One line a request says nothing that the counters do not, and has addresses in it.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.texts.words import Words, phone
+from bot.texts.words import Words, phone, sentence
 from gates.telegram.names import BUSINESS, TELEGRAM
 from inbox.desk import Item, Sight
 from inbox.model import (
@@ -23,7 +23,7 @@ from inbox.model import (
     Stub,
     Text,
 )
-from inbox.text import join, size, split
+from inbox.text import boundaries, join, size, split
 
 TEXT_LIMIT = 4096  # UTF-16 units, telegram.md C.2
 CAPTION_LIMIT = 1024
@@ -129,7 +129,7 @@ def shown_text(items: Sequence[Item], words: Words, head: Text = EMPTY) -> list[
 def network_head(identity: Identity, item: Item, words: Words) -> Text:
     """WhatsApp, 14:02"""
     at = words.when(item.message.at)
-    return words.text("head-network", network=words.gate(identity.address.provider), at=at)
+    return words.text("head-network", network=sentence(words.gate(identity.address.provider)), at=at)
 
 
 def client_head(sight: Sight, identity: Identity, words: Words) -> Text:
@@ -141,7 +141,8 @@ def topic_name(sight: Sight, words: Words) -> str:
     codes = dict.fromkeys(words.gate_code(i.address.provider) for i in sight.identities)
     state = words.plain(f"state-{_state(sight, words)}")
     name = words.plain("topic-name", state=state, gates="+".join(codes), name=_name(sight, words))
-    return split(Text(name), TOPIC_NAME_LIMIT, UNIT)[0].plain
+    ends = [end for end in boundaries(name) if size(name[:end], UNIT) <= TOPIC_NAME_LIMIT]
+    return name[: ends[-1]].rstrip()
 
 
 def card_notice(sight: Sight, words: Words) -> Notice:
@@ -165,7 +166,7 @@ def _card_lines(sight: Sight, words: Words) -> Iterator[Text]:
     handles = ", ".join(dict.fromkeys(_handle(i) for i in sight.identities if i.handle))
     name = _name(sight, words)
     yield words.text("card-title-handle", name=name, handle=handles) if handles else words.text("card-title", name=name)
-    networks = ", ".join(dict.fromkeys(words.gate(i.address.provider) for i in sight.identities))
+    networks = sentence(", ".join(dict.fromkeys(words.gate(i.address.provider) for i in sight.identities)))
     if sight.contact.source:
         yield words.text("card-networks-source", networks=networks, source=sight.contact.source)
     else:

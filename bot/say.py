@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from bot.texts.words import Words
+from bot.texts.words import Words, sentence
 from inbox.clock import Clock
 from inbox.model import (
-    EMPTY,
     Act,
     Button,
     Contact,
@@ -23,6 +22,7 @@ from inbox.model import (
     Identity,
     Notice,
     Provider,
+    Span,
     Text,
 )
 from inbox.store import Queue
@@ -37,8 +37,9 @@ _REASONS = frozenset(
     "window blocked unreachable too_big bad_media kind not_found too_old unchanged not_allowed payment parameter "
     "ecosystem unsupported invalid unknown opted_out test_number country self template restricted permission token "
     "gone empty voice_forbidden edit_closed no_route display_name registration spam_limit needs_number identity "
-    "expired uncertain gate_off temporary".split()
+    "expired uncertain gate_off temporary connect conflict".split()
 )
+_SAME = {"timeout": "uncertain", "network": "uncertain", "answer": "uncertain", "later": "temporary"}
 _AS_FILE = frozenset({"voice_forbidden"})
 _FAILED = {Act.SEND: "failed-send", Act.EDIT: "failed-edit", Act.DELETE: "failed-delete", Act.REACT: "failed-react"}
 _CANNOT = {"edit": "cannot-edit", "delete": "cannot-delete", "react": "cannot-react"}
@@ -124,7 +125,7 @@ class OwnerVoice:
         words = self.words
         again = Button(words.plain("button-again"), data("d", "again", delivery.id))
         arrived = Button(words.plain("button-arrived"), data("d", "ok", delivery.id))
-        text = words.text("uncertain", gate=words.gate(identity.address.provider))
+        text = words.text("uncertain", gate=words.actor(identity.address.provider))
         return _about(delivery, text, ((again, arrived),), reply_to)
 
     def settled(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
@@ -137,8 +138,8 @@ class OwnerVoice:
         words = self.words
         provider = identity.address.provider
         reason, code = _read(delivery.error)
-        where = words.in_gate(provider)
-        text = words.plain(_CANNOT[what], where=where[:1].upper() + where[1:], why=why(words, provider, reason))
+        cause = why(words, provider, reason)
+        text = sentence(words.plain(_CANNOT[what], where=words.in_gate(provider), why=cause))
         rows: Rows = ()
         if what == "edit":
             fix = Button(words.plain("button-fix"), data("d", "fix", delivery.id), style="primary")
@@ -153,7 +154,7 @@ class OwnerVoice:
         return Notice(key=f"unshown:{delivery.id}", text=words.text("unshown", code=shown), silent=False)
 
     def quarantined(self, provider: Provider, shape: str, count: int) -> Notice:
-        gate = self.words.gate(provider)
+        gate = sentence(self.words.gate(provider))
         text = self.words.text("quarantined", gate=gate, shape=shape, count=count)
         return Notice(key=f"quarantine:{provider}:{shape}", text=text)
 
@@ -162,7 +163,7 @@ class OwnerVoice:
         reason, code = _read(error)
         cause = _with_code(words.plain("trouble-why", why=why(words, provider, reason)), words, provider, code)
         lines = [
-            words.text("trouble", gate=words.gate(provider), since=words.clock(words.now)),
+            words.text("trouble", gate=sentence(words.gate(provider)), since=words.clock(words.now)),
             cause,
             words.text("trouble-waiting", count=waiting),
         ]
@@ -172,7 +173,9 @@ class OwnerVoice:
     def recovered(self, provider: Provider, minutes: int) -> Notice:
         words = self.words
         down = words.duration(timedelta(minutes=max(1, minutes)))
-        return Notice(key=f"gate:{provider}", text=words.text("recovered", gate=words.gate(provider), down=down))
+        return Notice(
+            key=f"gate:{provider}", text=words.text("recovered", gate=sentence(words.gate(provider)), down=down)
+        )
 
     def road(self, provider: Provider, *, open: bool, may_reply: bool) -> Notice:
         key = "road-closed" if not open else "road-open" if may_reply else "road-no-reply"
@@ -202,8 +205,8 @@ _WITH_PLACE = frozenset({"settled-sent", "settled-delivered", "settled-read", "s
 
 def why(words: Words, provider: Provider, reason: str) -> str:
     """The reason of an error of inbox.errors in plain words."""
-    known = reason if reason in _REASONS else "unknown"
-    values = {"gate": words.gate(provider), "where": words.in_gate(provider)}
+    known = _SAME.get(reason, reason if reason in _REASONS else "unknown")
+    values = {"gate": words.actor(provider), "where": words.in_gate(provider)}
     return words.plain(f"why-{known.replace('_', '-')}", **values)
 
 
@@ -249,8 +252,8 @@ def answered_whom(words: Words, question: str, contact: Contact | None) -> Notic
 
 def ask_text(words: Words, contact: Contact) -> Notice:
     """After "Reply" where there are no topics: the owner's next text goes to this client."""
-    cancel = Button(words.plain("button-cancel"), data("d", "to", "prompt", 0))
-    return Notice(f"answer:{contact.id}", words.text("ask-text", name=contact.name), ((cancel,),))
+    cancel = Button(words.plain("button-cancel"), data("d", "cancel", contact.id))
+    return Notice(f"reply:{contact.id}", words.text("ask-text", name=contact.name), ((cancel,),))
 
 
 def unknown_command(words: Words, name: str, near: str | None, desk_message_id: int) -> Notice:
@@ -316,7 +319,9 @@ def help_text(words: Words, name: str = "") -> Text | None:
     lines = [
         words.text("help-line", command=command, description=words.plain(f"command-{command}")) for command in COMMANDS
     ]
-    return join([words.text("help-owner"), EMPTY, words.text("help-all"), *lines])
+    commands = join([words.text("help-all"), *lines])
+    quoted = Text(commands.plain, (*commands.spans, Span("quote", 0, len(commands.plain))))
+    return join([words.text("help-owner"), quoted])
 
 
 def command_list(texts: Texts, language: str) -> list[tuple[str, str]]:
@@ -384,7 +389,7 @@ def _status_lines(words: Words, status: Status) -> Iterator[Text]:
 
 
 def _gate_line(words: Words, gate: GateHealth) -> Text:
-    name = words.gate(gate.provider)
+    name = sentence(words.gate(gate.provider))
     match gate.state:
         case "on":
             return words.text("status-gate-on", gate=name)

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def open_vault(data_dir: Path, secret_keys: Sequence[SecretStr]) -> Vault:
 def _fernet(key: str) -> Fernet:
     """A Fernet key as it is; of any other text the SHA-256."""
     try:
-        if len(base64.urlsafe_b64decode(key)) == 32:
+        if len(key) == 44 and len(base64.urlsafe_b64decode(key)) == 32:
             return Fernet(key)
     except (binascii.Error, ValueError):
         pass
@@ -63,9 +64,7 @@ def _fernet(key: str) -> Fernet:
 def _make(path: Path) -> None:
     """The file appears whole or not at all, and never in place of another."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(Fernet.generate_key() + b"\n")
@@ -75,7 +74,7 @@ def _make(path: Path) -> None:
     except FileExistsError:
         pass  # somebody was faster: theirs is the key
     finally:
-        draft.unlink()
+        os.unlink(draft)
     _sync_folder(path.parent)
 
 

@@ -233,6 +233,15 @@ class Polls(Protocol):
 
 
 @runtime_checkable
+class Probes(Protocol):
+    """A gate that can ask whether its network and its token live, at next to no cost."""
+
+    async def probe(self) -> None:
+        """Raises Locked, Unreachable, Uncertain or Throttled."""
+        ...
+
+
+@runtime_checkable
 class Registers(Protocol):
     """A gate whose webhook the product registers itself."""
 

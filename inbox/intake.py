@@ -107,7 +107,7 @@ class IntakeWorker:
                 raise
             except Exception as problem:
                 error = problem
-        self._log.error("body.broken", raw=row.raw.id, provider=row.raw.provider, error=repr(type(error).__name__))
+        self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=repr(type(error).__name__))
         await self._store.write(lambda u: self._put_aside(u, row, f"broken:{type(error).__name__}"))
         return Effects()
 

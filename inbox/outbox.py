@@ -70,6 +70,7 @@ class OutboxWorker:
         self._wake = wake
         self._log = log
         self._busy: set[str] = set()
+        self._closing = False
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -86,7 +87,7 @@ class OutboxWorker:
         rest = self._target.wait()
         if rest > 0:
             return rest
-        if len(self._busy) >= self._target.parallel:
+        if self._closing or len(self._busy) >= self._target.parallel:
             return IDLE
         heads = await self._store.read(lambda r: r.lane_heads(self._target.name))
         free = [h for h in heads if h.lane not in self._busy]
@@ -126,7 +127,12 @@ class OutboxWorker:
 
     @property
     def busy(self) -> int:
+        """Calls under way."""
         return len(self._busy)
+
+    def close(self) -> None:
+        """Start nothing new; what is under way may settle."""
+        self._closing = True
 
 
 def claim(unit: Unit, rows: Sequence[Delivery]) -> bool:

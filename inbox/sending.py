@@ -34,6 +34,7 @@ from inbox.model import (
 )
 from inbox.outbox import Call, Later
 from inbox.pace import Bucket, backoff
+from inbox.plan import Refusal, shape
 from inbox.store import Reading, Store, Unit
 from inbox.voice import Voice
 
@@ -96,6 +97,7 @@ class ClientTarget:
         for attachment in attachments:
             if needs_bytes(attachment, self._abilities) and attachment.sha256 is None:
                 return Later(1.0)
+        attachments = [a if isinstance(s := shape(a, self._abilities), Refusal) else s for a in attachments]
         identity = reading.identity(message.identity_id)
         external = self._about(reading, head, message)
         return Letter(tuple(rows), message, identity, self._outgoing(reading, rows, identity, attachments), external)

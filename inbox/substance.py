@@ -60,6 +60,10 @@ class SinkWorker:
         self.stopped = False
 
     @property
+    def name(self) -> str:
+        return self._sink.name
+
+    @property
     def lag(self) -> float:
         return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
 

@@ -24,13 +24,15 @@ def default_path(data_dir: Path, now: datetime) -> Path:
 def backup(data_dir: Path, target: Path) -> Path:
     """Write one checked SQLite file; it is there whole or not at all.
 
-    Raises FileNotFoundError without a database, BadCopy, sqlite3.OperationalError or OSError. Blocks: a gigabyte takes
-    seconds.
+    Raises FileNotFoundError without a database, FileExistsError where the target is the database itself, BadCopy,
+    sqlite3.OperationalError or OSError. Blocks: a gigabyte takes seconds.
     """
     return copy(data_dir / FILE, target)
 
 
 def copy(source: Path, target: Path) -> Path:
+    if target.exists() and source.exists() and target.samefile(source):
+        raise FileExistsError(target)
     connection = open_read_only(source)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -121,11 +121,10 @@ class DeliveriesWriting(DeliveriesReading, Writing):
         return DeliveryId(rows[0]["id"])
 
     def set_delivery(self, delivery_id: DeliveryId, **fields: Any) -> Delivery:
-        self._set("deliveries", delivery_id, fields, DELIVERY_FIELDS)
-        return self.delivery(delivery_id)
+        return _delivery(self._set("deliveries", delivery_id, fields, DELIVERY_FIELDS))
 
     def orphans(self) -> list[Delivery]:
-        sql = f"select * from deliveries where state = 'sending' and {OPEN} order by id"  # noqa: S608
+        sql = f"select * from deliveries where state = 'sending' and {OPEN} order by +id"  # noqa: S608 "+": by the index
         return [_delivery(row) for row in self._all(sql)]
 
 

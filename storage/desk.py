@@ -77,8 +77,7 @@ class DeskWriting(DeskReading, Writing):
         return _topic(rows[0])
 
     def set_topic(self, topic_id: int, **fields: Any) -> Topic:
-        self._set("topics", topic_id, fields, TOPIC_FIELDS)
-        topic = _topic(self._known("topic", self._first("select * from topics where id = ?", topic_id), topic_id))
+        topic = _topic(self._set("topics", topic_id, fields, TOPIC_FIELDS))
         if fields.get("thread_id") is not None:
             self._all(
                 """

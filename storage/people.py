@@ -81,9 +81,7 @@ class PeopleWriting(PeopleReading, Writing):
         return _contact(rows[0])
 
     def set_contact(self, contact_id: ContactId, **fields: Any) -> Contact:
-        kept = self._kept_contact(contact_id)
-        self._set("contacts", kept, fields, CONTACT_FIELDS)
-        return self.contact(kept)
+        return _contact(self._set("contacts", self._kept_contact(contact_id), fields, CONTACT_FIELDS))
 
     def add_identity(self, contact_id: ContactId, address: Address, name: str) -> Identity:
         rows = self._all(
@@ -101,8 +99,7 @@ class PeopleWriting(PeopleReading, Writing):
         address = fields.pop("address", None)
         if address is not None:
             fields.update(provider=address.provider, account=address.account, user=address.user)
-        self._set("identities", kept, fields, IDENTITY_FIELDS)
-        return self.identity(kept)
+        return _identity(self._set("identities", kept, fields, IDENTITY_FIELDS))
 
     def add_key(self, identity_id: IdentityId, key: str) -> None:
         self._all(

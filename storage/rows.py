@@ -129,12 +129,12 @@ class Writing(Rows):
         columns: Mapping[str, Convert],
         *,
         key: str = "id",
-    ) -> None:
-        """Update some columns of one row. Raises TypeError for a field that is not in `columns`, KeyError."""
+    ) -> sqlite3.Row:
+        """Update some columns of one row, and return it. Raises TypeError for a field not in `columns`, KeyError."""
         unknown = fields.keys() - columns.keys()
         if unknown:
             raise TypeError(f"no such fields of {table}: {', '.join(sorted(unknown))}")
         assignments = ", ".join(f"{name} = ?" for name in fields) or f"{key} = {key}"
         values = [columns[name](value) for name, value in fields.items()]
-        sql = f"update {table} set {assignments} where {key} = ? returning {key}"  # noqa: S608 names are ours
-        self._known(table, self._first(sql, *values, row_id), row_id)
+        sql = f"update {table} set {assignments} where {key} = ? returning *"  # noqa: S608 names are ours
+        return self._known(table, self._first(sql, *values, row_id), row_id)

@@ -53,6 +53,8 @@ class SqlStore:
             await self._writer.put([put_values(raw) for raw in raws])
 
     async def read(self, work: Callable[[Reading], T]) -> T:
+        if self._writer.closed:
+            raise StorageDown("closed")
         connection = await self._readers.get()
         try:
             return await connection.run(partial(_read, work=work))
@@ -82,8 +84,8 @@ def _read(connection: sqlite3.Connection, *, work: Callable[[Reading], T]) -> T:
 async def open_store(data_dir: Path, clock: Clock, *, limits: Limits | None = None) -> AsyncIterator[SqlStore]:
     """Lock the data folder, bring the database up to date and run the writer until the end of the block.
 
-    What waits at the end is still committed. Raises AlreadyRunning, SchemaTooNew, MigrationFailed, BadCopy, StorageDown,
-    or OSError for a folder that cannot be written.
+    What waits at the end is still committed. Raises AlreadyRunning, SchemaTooNew, MigrationFailed, BadCopy,
+    StorageDown, or OSError for a folder that cannot be written.
     """
     limits = limits or Limits()
     path = data_dir / FILE

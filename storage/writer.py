@@ -73,6 +73,11 @@ class Writer:
         self.commits = 0
 
     @property
+    def closed(self) -> bool:
+        """Nothing new is taken."""
+        return self._closing
+
+    @property
     def waiting(self) -> int:
         return len(self._puts) + len(self._works)
 

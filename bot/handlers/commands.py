@@ -27,7 +27,7 @@ async def start(_: Command, wrote: OwnerMessage, console: Console) -> None:
 async def help_(command: Command, wrote: OwnerMessage, console: Console) -> None:
     topic = command.args.split()[0].lstrip("/").lower() if command.args.split() else ""
     known = topic in COMMANDS
-    notice = console.speech.help(wrote.message_id, topic if known else "", in_topic=wrote.thread_id is not None)
+    notice = console.speech.help(wrote.message_id, topic if known else "")
     where = await console.read(lambda r: writing.place_of(r, wrote))
     await _answer(wrote, console, lambda u: tell(u, notice, where))
 
@@ -47,7 +47,7 @@ def take_back(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     where = writing.place_of(unit, wrote)
     message = writing.sent_by_owner(unit, wrote)
     if message is None:
-        tell(unit, console.speech.how(wrote.message_id, "del"), where)
+        tell(unit, console.speech.needs_reply(wrote.message_id, "del", own=True), where)
         return
     identity = unit.identity(message.identity_id)
     if answers.take_back(unit, identity, message):
@@ -71,13 +71,13 @@ def put_reaction(unit: Unit, emoji: str, wrote: OwnerMessage, console: Console) 
     """As a reply to a client's message; without an emoji the reaction is taken back."""
     message = writing.replied(unit, wrote)
     if message is None or message.author is not Author.CLIENT:
-        tell(unit, console.speech.how(wrote.message_id, "react"), writing.place_of(unit, wrote))
+        tell(unit, console.speech.needs_reply(wrote.message_id, "react", own=False), writing.place_of(unit, wrote))
         return
     identity = unit.identity(message.identity_id)
     abilities = console.rules.roads.get(identity.address.provider)
     allowed = abilities.reactions if abilities is not None else None
     if allowed is None or (allowed and emoji and emoji not in allowed):
-        tell(unit, console.speech.no_reaction(wrote.message_id, emoji), identity.contact_id)
+        tell(unit, console.speech.no_reaction(wrote.message_id, identity.address.provider), identity.contact_id)
         return
     writing.follow(unit, message, identity, Act.REACT, Part(emoji=emoji or None))
 

@@ -34,6 +34,6 @@ def pass_on(unit: Unit, chat: int, message_id: int, emoji: str | None, key: str,
     abilities = console.rules.roads.get(identity.address.provider)
     allowed = abilities.reactions if abilities is not None else None
     if allowed is None or (allowed and emoji is not None and emoji not in allowed):
-        tell(unit, console.speech.no_reaction(message_id, emoji or ""), identity.contact_id)
+        tell(unit, console.speech.no_reaction(message_id, identity.address.provider), identity.contact_id)
         return
     writing.follow(unit, message, identity, Act.REACT, Part(emoji=emoji))

@@ -18,8 +18,8 @@ from inbox.store import Prompt, Unit
 Tap = Callable[[Unit, Delivery, Console], str]
 """Returns the key of the toast."""
 
-DONE = "toast-done"
-STALE = "toast-stale"
+DONE = ""
+STALE = "button-old"
 
 
 def router() -> Router:
@@ -32,7 +32,9 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     area, _, rest = (query.data or "").partition(":")
     verb, _, argument = rest.partition(":")
     toast = STALE
-    if area == "d" and verb == "to":
+    if area == "d" and verb == "more":
+        toast = await console.write(lambda u: more(u, argument, console))
+    elif area == "d" and verb == "to":
         toast = await console.write(lambda u: give(u, argument, console))
     elif area == "d" and verb == "re" and query.message is not None and argument.isdecimal():
         chat = query.message.chat.id
@@ -75,6 +77,15 @@ def drop(unit: Unit, row: Delivery, console: Console) -> str:
     return DONE
 
 
+def keep(unit: Unit, row: Delivery, console: Console) -> str:
+    """The words stay as the client has them."""
+    identity, source = _about(unit, row)
+    if not unit.once(f"fix:{row.id}"):
+        return STALE
+    tell(unit, console.rules.voice.settled(row, identity, source), identity.contact_id)
+    return DONE
+
+
 def park(unit: Unit, row: Delivery, console: Console) -> str:
     if row.state is not DeliveryState.PARKED:
         return STALE
@@ -101,7 +112,7 @@ def correct(unit: Unit, row: Delivery, console: Console) -> str:
     return DONE
 
 
-TAPS: Mapping[str, Tap] = {"again": again, "ok": arrived, "drop": drop, "park": park, "fix": correct}
+TAPS: Mapping[str, Tap] = {"again": again, "ok": arrived, "drop": drop, "park": park, "fix": correct, "keep": keep}
 
 
 def give(unit: Unit, argument: str, console: Console) -> str:
@@ -117,6 +128,18 @@ def give(unit: Unit, argument: str, console: Console) -> str:
         if wrote is not None and who is not None:
             writing.queue(unit, wrote, console, writing.latest_identity(unit, who.id))
     tell(unit, console.speech.given(int(first), who))
+    return DONE
+
+
+def more(unit: Unit, argument: str, console: Console) -> str:
+    """The next page of clients, in the same message."""
+    first, _, page = argument.partition(":")
+    raws = unit.setting(f"ask:{first}")
+    if not raws or not page.isdecimal():
+        return STALE
+    wrote = owner_message(unit.raw(int(raws.split(",")[0])).raw)
+    if wrote is not None:
+        tell(unit, writing.whom(unit, console, wrote.message_id, int(first), int(page)))
     return DONE
 
 

@@ -16,7 +16,6 @@ from inbox.lanes import client_lane
 from inbox.model import (
     Act,
     Author,
-    Contact,
     ContactId,
     Identity,
     Message,
@@ -68,7 +67,7 @@ async def on_message(_: TelegramMessage, wrote: OwnerMessage, console: Console) 
             where = await console.read(lambda r: place_of(r, wrote))
             await console.write(lambda u: say_once(u, wrote, notice, where))
         case Ask():
-            await console.write(lambda u: ask(u, wrote, console, decided))
+            await console.write(lambda u: ask(u, wrote, console))
         case Nothing():
             return
 
@@ -125,7 +124,8 @@ def replied(reading: Reading, wrote: OwnerMessage) -> Message | None:
         return own
     shown = [reading.message(s.message_id) for s in reading.shown_at(wrote.chat_id, wrote.reply_to)]
     quoted = [m for m in shown if wrote.quote and wrote.quote in m.text.plain]
-    return (quoted or shown or [None])[-1]
+    found = quoted or shown
+    return found[-1] if found else None
 
 
 def send(unit: Unit, wrote: OwnerMessage, console: Console, target: Target) -> None:
@@ -186,7 +186,7 @@ def latest_identity(reading: Reading, contact: ContactId) -> Identity:
     return max(identities, key=lambda i: (i.last_inbound_at.timestamp() if i.last_inbound_at else 0.0, i.id))
 
 
-def ask(unit: Unit, wrote: OwnerMessage, console: Console, question: Ask) -> None:
+def ask(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     """For whom is it? An album is asked about once; the tap then sends all of it."""
     first = wrote.raw_id
     if wrote.album is not None:
@@ -200,8 +200,14 @@ def ask(unit: Unit, wrote: OwnerMessage, console: Console, question: Ask) -> Non
         return
     unit.set_setting(f"ask:{first}", ",".join(str(n) for n in (*raws, wrote.raw_id)))
     if not raws:
-        contacts: list[Contact] = [unit.contact(c) for c in question.candidates]
-        tell(unit, console.speech.for_whom(wrote.message_id, first, contacts))
+        tell(unit, whom(unit, console, wrote.message_id, first, 0))
+
+
+def whom(reading: Reading, console: Console, message_id: int, question: int, page: int) -> Notice:
+    """The clients to choose from, those of the last conversations first."""
+    contacts = reading.recent_contacts((page + 1) * RECENT + 1)[page * RECENT :]
+    more = page + 1 if len(contacts) > RECENT else None
+    return console.speech.for_whom(message_id, question, contacts[:RECENT], more)
 
 
 def say_once(unit: Unit, wrote: OwnerMessage, notice: Notice, contact: ContactId | None) -> None:

@@ -91,7 +91,7 @@ class _Language:
         resource = FluentResource(source.replace("~", "\N{NO-BREAK SPACE}"))
         junk = [entry.content for entry in resource.body if isinstance(entry, ast.Junk)]
         if junk:
-            raise ValueError(f"{name}.ftl: {(junk[0] or "")[:80]}")
+            raise ValueError(f"{name}.ftl: {(junk[0] or '')[:80]}")
         self._bundle = FluentBundle([_LOCALES[name]], use_isolating=False)
         self._bundle.add_resource(resource)
         self.variables = {

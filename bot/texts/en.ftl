@@ -15,6 +15,7 @@ in-messenger = in Messenger
 in-instagram = in Instagram
 in-email = in the mailbox
 in-other = in { $gate }
+actor-email = the mail server
 code-telegram = TG
 code-telegram-business = TG
 code-whatsapp = WA
@@ -143,7 +144,7 @@ failed-react = Reaction not set: { $why }
 error-code = {" "}({ $gate }~{ $code })
 why-window = the reply window is closed
 why-blocked = the client has blocked this chat
-why-unreachable = the client has no { $gate } or takes no messages
+why-unreachable = the client takes no messages { $where } or is not there
 why-too-big = the file is bigger than { $gate } takes
 why-bad-media = { $gate } does not take such a file
 why-kind = { $gate } does not take messages of this kind
@@ -156,7 +157,7 @@ why-parameter = { $gate } did not take the request
 why-ecosystem = { $gate } limits marketing messages to this client
 why-unsupported = { $gate } cannot do that
 why-invalid = { $gate } did not take the request
-why-unknown = { $gate } gives no reason
+why-unknown = no reason is given
 why-opted-out = the client has opted out of marketing messages
 why-test-number = the number is a test one, and the client is not among its allowed recipients
 why-country = this number may not write to the client’s country
@@ -175,10 +176,12 @@ why-registration = the number is not registered
 why-spam-limit = { $gate } limits sending for a while: too many complaints or messages
 why-needs-number = this message needs the client’s phone number
 why-identity = the client changed device or number and must be verified
-why-expired = it could not be sent for a day
-why-uncertain = { $gate } did not answer in time, it may have been done
+why-expired = the network could not be reached for a day
+why-uncertain = no answer came in time, it may have been done
 why-gate-off = { $gate } is not connected
 why-temporary = { $gate } is down for a while
+why-connect = no connection
+why-conflict = a second copy of the program is running
 
 held-hours = Not sent: { $hours ->
     [one] more than { $hours } hour has passed
@@ -245,7 +248,7 @@ claim-wrong = The code does not fit. A new code is printed when the program star
 claim-ready = Ready: { $gates }
 claim-missing = Not connected: { $gates }
 claim-topics-on = Topics in this chat: on, every client will have one
-claim-topics-off = Topics in this chat: off — without them conversations cannot be kept apart.
+claim-topics-off = Topics in this chat: off~— without them conversations cannot be kept apart.
 claim-topics-path =
     BotFather → Open App → the bot → Bot Settings → Threaded Mode: switch on,
     and switch off the creation of topics by users
@@ -258,7 +261,7 @@ topics-back = Topics work again
 
 ## Clients
 
-client-start = Hello. Write your question here — the consultant will answer in this chat.
+client-start = Hello. Write your question here~— the consultant will answer in this chat.
 client-help = Just write a message: the consultant will get it and answer here. No commands are needed.
 client-privacy = The consultant receives and keeps your messages and files. To have them deleted, write so in this chat.
 
@@ -272,7 +275,7 @@ help-owner =
     ✍ waiting · 🕊 sent · 👌 delivered · 👀 read · 🤔 unknown · 💔 not sent
     Telegram and e-mail stop at 🕊, Instagram goes from 🕊 straight to 👀
 help-all = All commands
-help-line = /{ $command } — { $description }
+help-line = /{ $command }~— { $description }
 command-help = what the console does, or more about one command
 command-status = networks, queue, export, backup, version
 command-start = the beginning: what is connected and what is not
@@ -282,12 +285,12 @@ menu-start = start the conversation
 menu-help = how to write here
 menu-privacy = what is kept and how to have it deleted
 about-help =
-    `/help` — six lines about the console and the list of commands
-    `/help del` — more about one command
+    `/help`~— six lines about the console and the list of commands
+    `/help del`~— more about one command
 about-status =
-    `/status` — what works and what does not: networks, queues to clients and to here, export, backup, version
+    `/status`~— what works and what does not: networks, queues to clients and to here, export, backup, version
 about-start =
-    `/start` — what is connected, what is not, and how to switch topics on
+    `/start`~— what is connected, what is not, and how to switch topics on
 about-del =
     `/del` as a reply to your message deletes it at the client’s side, where the network can
     What has not left yet is taken back
@@ -300,8 +303,8 @@ about-react =
 status-head = Up { $uptime } · version { $version } · data { $size }
 status-gate-on = { $gate } ✓
 status-gate-trouble = { $gate } ✗ { $why }
-status-gate-off = { $gate } — not connected
-status-gate-incomplete = { $gate } — missing { $settings }
+status-gate-off = { $gate }~— not connected
+status-gate-incomplete = { $gate }~— missing { $settings }
 status-desk-private = Desk: topics in the private chat
 status-desk-forum = Desk: group with topics
 status-desk-reply = Desk: no topics, by replies
@@ -340,7 +343,7 @@ trouble-waiting = { $count ->
    *[other] { $count } messages wait to be sent and will go by themselves once this is mended
   }
 recovered = { $gate } works again · down for { $down }
-road-open = Telegram Business is connected: answers go out in your own name
+road-open = Telegram Business is connected: answers go out from the personal account
 road-no-reply = Telegram Business is connected without the right to reply. Switch it on: Telegram → Settings → Telegram Business → Chatbots
 road-closed = Telegram Business is disconnected: those chats cannot be answered from here. Messages are kept
 export-stopped = The export has ended: the receiver “{ $sink }” refuses to take it (410). The export’s files go on

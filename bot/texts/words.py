@@ -82,6 +82,10 @@ class Words:
         """WhatsApp; a gate that has no text yet is called by its own name."""
         return self._of_gate("gate", provider) or provider.replace("_", " ").title()
 
+    def actor(self, provider: Provider) -> str:
+        """What does or does not do something: a name of the masculine gender in Russian, whatever the network."""
+        return self.plain("actor-email") if provider == "email" else self.gate(provider)
+
     def in_gate(self, provider: Provider) -> str:
         """в WhatsApp"""
         return self._of_gate("in", provider) or self.plain("in-other", gate=self.gate(provider))
@@ -99,6 +103,11 @@ class Words:
     @property
     def _locale(self) -> str:
         return {"ru": "ru", "en": "en_GB"}[base_language(self.language)]
+
+
+def sentence(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def phone(number: str) -> str | None:

@@ -14,6 +14,9 @@ Table = Sequence[tuple[str, str]]
 
 TOPIC_GONE = "topic_gone"
 QUOTE_INVALID = "QUOTE_TEXT_INVALID"
+FILE_UNAVAILABLE = "unavailable"
+"""Code of the one sentence that means both a wrong file id and a file that Telegram cannot reach just now: for a send
+it is a refusal, for a download a reason to try again."""
 
 BAD_REQUEST: Table = (
     ("message is not modified", "unchanged"),
@@ -56,7 +59,9 @@ BAD_REQUEST: Table = (
     ("image_process_failed", "bad_media"),
     ("media_", "bad_media"),
     ("webpage_media_empty", "bad_media"),
-    ("file_", "bad_media"),
+    ("invalid file", "bad_media"),
+    ("file_reference", "bad_media"),
+    ("file_part", "bad_media"),
     ("sticker_", "bad_media"),
     ("video_", "bad_media"),
     ("user_is_blocked", "blocked"),
@@ -96,7 +101,7 @@ def refusal(
 ) -> InboxError:
     """The error that an answer of Telegram's own means. status: `error_code`. `code` keeps Telegram's word for it."""
     text = description.lower()
-    code = match[0] if (match := _CODE.search(description)) else str(status)
+    code = _code(status, description)
     if status == 429 or retry_after is not None:
         return Throttled(_wait(text) if retry_after is None else retry_after, code="429")
     if migrate_to is not None:
@@ -111,6 +116,12 @@ def refusal(
         return Unreachable("conflict" if status == 409 else "temporary", code=code)
     reason = _reason(BAD_REQUEST, text)
     return TopicGone(code=code) if reason == TOPIC_GONE else Refused(reason, code=code)
+
+
+def _code(status: int, description: str) -> str:
+    if "temporarily unavailable" in description:
+        return FILE_UNAVAILABLE
+    return match[0] if (match := _CODE.search(description)) else str(status)
 
 
 def _reason(table: Table, text: str) -> str:

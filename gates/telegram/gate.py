@@ -13,6 +13,7 @@ import aiohttp
 
 from gates.telegram.abilities import DOWNLOAD_LIMIT, ROADS
 from gates.telegram.access import Connection, DeskPlace, same_secret
+from gates.telegram.errors import FILE_UNAVAILABLE
 from gates.telegram.names import TELEGRAM
 from gates.telegram.parse import UPDATE_KINDS, TelegramParser, update_key
 from gates.telegram.polling import Poller
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 VERIFY_HEADER = "x-telegram-bot-api-secret-token"
 WEBHOOK_PATH = "/webhooks/telegram"
 MAX_CONNECTIONS = 40
+PROBE_TIMEOUT = 5.0
 
 
 class TelegramGate:
-    """Implements Gate, Edits, Deletes, Reacts, Polls and Registers.
+    """Implements Gate, Edits, Deletes, Reacts, Polls, Probes and Registers.
 
     `parser` is replaced whenever the desk or the Business connections change. `registered`: setWebhook was answered.
     """
@@ -61,6 +63,10 @@ class TelegramGate:
         self.poller = poller or Poller(self._wire, clock)
         self.registered = False
         self.parser = TelegramParser(self.bot_id, self._desk, self._connections)
+
+    @property
+    def settings(self) -> TelegramSettings:
+        return self._settings
 
     @property
     def provider(self) -> Provider:
@@ -114,8 +120,7 @@ class TelegramGate:
         try:
             file = await self._wire.call("getFile", {"file_id": attachment.ref})
         except Refused as error:
-            # One sentence of Telegram's means both a wrong id and a file that it cannot reach just now.
-            if error.reason == "bad_media" and error.code == "400":
+            if error.code == FILE_UNAVAILABLE:
                 raise Unreachable("file") from None
             raise
         path = word(file, "file_path") if isinstance(file, dict) else None
@@ -143,6 +148,10 @@ class TelegramGate:
             },
         )
         self.registered = True
+
+    async def probe(self) -> None:
+        """Whether Telegram answers and the token lives."""
+        await self._wire.call("getMe", {}, timeout=PROBE_TIMEOUT)
 
     def _ready(self) -> Sender:
         if self._sender is None:

@@ -25,7 +25,7 @@ def read_card(text: str) -> Card:
         elif field == "EMAIL":
             emails.append(value)
         elif field == "ORG":
-            organization = organization or value.strip("; ").replace(";", ", ")
+            organization = organization or _units(line)
         else:
             name = name or value
     return Card(name, tuple(filter(None, phones)), tuple(filter(None, emails)), organization)
@@ -42,7 +42,16 @@ def write_card(card: Card) -> str:
 
 
 def _value(line: str) -> str:
-    _, _, value = line.partition(":")
+    return _unescaped(line.partition(":")[2])
+
+
+def _units(line: str) -> str:
+    """A company and its departments stand apart by bare semicolons."""
+    units = re.split(r"(?<!\\);", line.partition(":")[2])
+    return ", ".join(filter(None, map(_unescaped, units)))
+
+
+def _unescaped(value: str) -> str:
     return _ESCAPED.sub(lambda m: " " if m[1] in "nN" else m[1], value).strip()
 
 

@@ -116,7 +116,7 @@ class WhatsAppGate:
                 "media",
                 fields={"messaging_product": "whatsapp", "type": file.mime},
                 file=self._blobs.path(attachment.sha256),
-                name=file.name,
+                name=file.part_name,
                 mime=file.mime,
             )
         except FileNotFoundError:

@@ -105,10 +105,10 @@ def _literals(line: str) -> list[tuple[int, int, str | None]]:
     """Runs that are taken as they are: code, and addresses (an underscore there is no mark)."""
     found: list[tuple[int, int, str | None]] = []
     for match in _LITERAL.finditer(line):
-        if match[1] is not None:
-            found.append((match.start(), match.end(), "code"))
-        else:
+        if match[1] is None:
             found.append((match.start(), match.start() + len(match[0].rstrip("*_~")), None))
+        elif match[1].strip():
+            found.append((match.start(), match.end(), "code"))
     return found
 
 

@@ -20,6 +20,7 @@ from inbox.model import Attachment, Card, ExternalId, MediaKind, Place, Text
 
 NAME_LIMIT = 240
 _LINK = re.compile(r"https?://\S", re.IGNORECASE)
+_ENDING = re.compile(r"[A-Za-z0-9]{1,8}")
 _TYPES = {
     MediaKind.PHOTO: "image",
     MediaKind.VIDEO: "video",
@@ -44,11 +45,18 @@ _USUAL = {
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as WhatsApp gets it. kind: what it goes as, `mime` without parameters."""
+    """A file as WhatsApp gets it. kind: what it goes as; `mime` without parameters; name: what the client sees."""
 
     kind: MediaKind
     mime: str
     name: str
+
+    @property
+    def part_name(self) -> str:
+        """The name inside the form, which nobody sees: plain letters need no quoting that Graph may read its own way."""
+        ending = self.name.rpartition(".")[2]
+        usual = mimetypes.guess_extension(self.mime) or ""
+        return f"file.{ending.lower()}" if _ENDING.fullmatch(ending) and "." in self.name else f"file{usual}"
 
 
 def upload(attachment: Attachment) -> Upload:

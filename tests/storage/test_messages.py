@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from operator import methodcaller
 
 import pytest
 
@@ -69,7 +70,7 @@ async def test_extras(store: SqlStore, extra: Place | Card | Stub | None) -> Non
 
 async def test_one_desk_update_makes_one_message(store: SqlStore) -> None:
     def work(unit: Unit) -> MessageId:
-        _, identity = unit.identities_by_key("k") and person(unit, "2") or person(unit, "1")
+        _, identity = person(unit, "1")
         return unit.add_message(
             identity.id, Author.OWNER, at=unit.now, content=Part(Text("да")), source="desk:-100200:31"
         ).id
@@ -143,7 +144,7 @@ async def test_an_edit_keeps_the_old_words_and_a_deletion_keeps_them_all(store: 
         assert connection.execute("select message_id, text from message_versions").fetchall() == [(message_id, "было")]
     for content in (Part(), None):
         with pytest.raises(KeyError):
-            await store.write(lambda u, c=content: u.add_version(MessageId(99), c, at))
+            await store.write(methodcaller("add_version", MessageId(99), content, at))
 
 
 async def test_files(store: SqlStore) -> None:

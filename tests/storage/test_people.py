@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import methodcaller
 
 import pytest
 
@@ -165,7 +166,7 @@ async def test_joining_is_harmless_twice_and_follows_chains(store: SqlStore) -> 
         return ids
 
     ids = await store.write(work)
-    assert {(await store.read(lambda r, i=i: r.identity(i))).id for i in ids} == {ids[0]}
+    assert {(await store.read(methodcaller("identity", i))).id for i in ids} == {ids[0]}
     with pytest.raises(KeyError):
         await store.write(lambda u: u.join_identities(ids[0], IdentityId(99)))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 from inbox.gate import Raw
 from inbox.model import Address, Author, Contact, Identity, Message, Part, Provider, Text
 from inbox.store import Unit
+from storage.store import SqlStore
 
 WHATSAPP = Provider("whatsapp")
 TELEGRAM = Provider("telegram")
@@ -23,6 +25,9 @@ class StoodClock:
 
     def monotonic(self) -> float:
         return self.at.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.move(seconds=seconds)
 
     def move(self, **by: float) -> None:
         self.at += timedelta(**by)
@@ -41,3 +46,10 @@ def person(
 
 def said(unit: Unit, identity: Identity, words: str, author: Author = Author.CLIENT) -> Message:
     return unit.add_message(identity.id, author, at=unit.now, content=Part(Text(words)))
+
+
+async def piled_up(store: SqlStore, count: int) -> None:
+    """Until that many writes wait for their group."""
+    async with asyncio.timeout(10):
+        while store.waiting < count:  # noqa: ASYNC110 the queue rings no bell for those who only look
+            await asyncio.sleep(0)

@@ -107,7 +107,6 @@ def usage(*minutes: object) -> dict[str, str]:
     return {"X-Business-Use-Case-Usage": json.dumps({"100200300400500": lines})}
 
 
-
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -14,23 +13,10 @@ from yarl import URL
 
 from gates.http import ANSWER_LIMIT, Hosts, address, attempt, fetching, open_http
 from inbox.errors import InboxError, Refused, Uncertain, Unreachable
+from tests.gates.meta.serving import Handler, serving
 
 TOKEN = "EAAsecret"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def free_port() -> int:
@@ -91,7 +77,7 @@ async def test_a_full_pool_that_never_frees_is_unreachable() -> None:
 
 
 async def silent(request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(10)
+    await asyncio.Event().wait()
     return web.Response()
 
 

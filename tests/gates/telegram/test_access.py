@@ -45,6 +45,10 @@ def message(chat_id: int, user_id: int, text: str = "hello", **fields: Any) -> d
     return head | {"text": text} | fields
 
 
+def business(user_id: int, route: str = ROUTE) -> dict[str, Any]:
+    return message(ANNA, user_id, business_connection_id=route)
+
+
 def names(facts: list[Inbound]) -> list[str]:
     return [type(fact).__name__ for fact in facts]
 
@@ -235,8 +239,8 @@ def test_a_business_connection(desk: DeskPlace, owner_of_it: int, taken: bool) -
             message(ANNA, ANNA, business_connection_id="Bc-x"),
             "business_connection_unknown",
         ),
-        (OPEN, "business_message", message(ANNA, ANNA, business_connection_id=ROUTE), "business_owner_unknown"),
-        (PRIVATE, "business_message", message(ANNA, MEMBER, business_connection_id=ROUTE), "private_chat"),
+        (OPEN, "business_message", business(ANNA), "business_owner_unknown"),
+        (PRIVATE, "business_message", business(MEMBER), "private_chat"),
         (PRIVATE, "message", message(ANNA, MEMBER), "private_chat"),
         (PRIVATE, "message", message(OWNER, ANNA), "private_chat"),
         (PRIVATE, "message", message(ANNA, ANNA, chat={"id": ANNA, "type": "channel"}), "private_chat"),
@@ -261,15 +265,15 @@ def test_a_post_in_a_groups_own_name_is_nobodys() -> None:
 
 def test_the_same_person_in_both_roads_has_one_key() -> None:
     (plain,) = read(PRIVATE, "message", message(ANNA, ANNA))
-    (business,) = read(PRIVATE, "business_message", message(ANNA, ANNA, business_connection_id=ROUTE))
+    (second,) = read(PRIVATE, "business_message", business(ANNA))
     (reacted,) = read(
         PRIVATE,
         "message_reaction",
         {"chat": chat(ANNA), "user": user(ANNA), "message_id": 7, "date": AT, "new_reaction": []},
     )
-    assert isinstance(plain, Came) and isinstance(business, Came) and isinstance(reacted, Reacted)
-    assert plain.person.keys == business.person.keys == reacted.person.keys == (f"telegram:user:{ANNA}",)
-    assert plain.person.address != business.person.address
+    assert isinstance(plain, Came) and isinstance(second, Came) and isinstance(reacted, Reacted)
+    assert plain.person.keys == second.person.keys == reacted.person.keys == (f"telegram:user:{ANNA}",)
+    assert plain.person.address != second.person.address
     assert reacted.external_id == plain.external_id and reacted.emoji is None
 
 

@@ -1,0 +1,345 @@
+"""The composition root: what the process is made of, the order of its start, and its end.
+
+Settings, storage, port and intake come first, in a fraction of a second, so that webhooks are taken and committed at
+once; then aiogram is imported in a thread, and the desk and all that sends start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+from pydantic import SecretStr
+
+from bot import __version__, health
+from bot.config import Config, Switch
+from bot.health import DESK, WORKERS, Health, Metrics, Start
+from bot.place import Place, find_place, tell_gate
+from bot.receiver import WebhookSink
+from bot.secrets import Vault, open_vault
+from bot.speech import Speech
+from bot.texts import FluentTexts
+from bot.watch import Watch
+from gates import catalog
+from gates import web as gate_web
+from gates.http import open_http
+from gates.telegram.gate import TelegramGate
+from inbox.apply import Effects, Rules
+from inbox.clock import Clock, SystemClock, Wake
+from inbox.errors import InboxError
+from inbox.fate import orphaned
+from inbox.gate import Gate, Probes
+from inbox.intake import IntakeWorker
+from inbox.jobs import JobWorker, work
+from inbox.media import MediaWorker
+from inbox.model import Provider
+from inbox.outbox import OutboxWorker
+from inbox.polling import PollWorker
+from inbox.substance import Sink, SinkWorker
+from storage.blobs import FileBlobs
+from storage.store import SqlStore, open_store
+from storage.substance import FileSink
+
+if TYPE_CHECKING:
+    from bot.deskwork import DeskWork
+
+log = structlog.get_logger("bot")
+
+SETTLE = 3.0  # seconds in which what is under way at the end may settle
+RETRY = 5.0
+PROBE_EVERY = 3600.0
+
+
+@dataclass(slots=True)
+class Wakes:
+    """One bell for each kind of work."""
+
+    intake: Wake = field(default_factory=Wake)
+    desk: Wake = field(default_factory=Wake)  # the owner's updates
+    outbox: Wake = field(default_factory=Wake)  # the desk's lanes
+    marks: Wake = field(default_factory=Wake)
+    upkeep: Wake = field(default_factory=Wake)
+    media: Wake = field(default_factory=Wake)
+    jobs: Wake = field(default_factory=Wake)
+    sinks: dict[str, Wake] = field(default_factory=dict)
+    clients: dict[str, Wake] = field(default_factory=dict)
+
+    def all(self) -> list[Wake]:
+        fixed = [self.desk, self.outbox, self.marks, self.media, self.jobs]
+        return [*fixed, *self.sinks.values(), *self.clients.values()]
+
+
+@dataclass(slots=True)
+class App:
+    config: Config
+    clock: Clock
+    store: SqlStore
+    vault: Vault
+    gates: Mapping[str, Gate]
+    telegram: TelegramGate
+    rules: Rules
+    texts: FluentTexts
+    speech: Speech
+    place: Place
+    blobs: FileBlobs
+    health: Health
+    metrics: Metrics
+    wakes: Wakes
+    sinks: list[SinkWorker]
+    started: float
+    rate: float | None
+    outboxes: list[OutboxWorker] = field(default_factory=list)
+
+    @property
+    def roads(self) -> dict[Provider, Gate]:
+        return {road: gate for gate in self.gates.values() for road in gate.roads}
+
+
+async def serve(
+    config: Config,
+    *,
+    clock: SystemClock | None = None,
+    routes: Sequence[web.AbstractRouteDef] = (),
+    stop: asyncio.Event | None = None,
+    ready: Callable[[int], None] | None = None,
+    rate: float | None = None,
+) -> int:
+    """Run until `stop` is set or SIGTERM comes; returns the exit code.
+
+    routes: further pages on the same port. ready(port): the port is open. rate: messages a second to the desk instead
+    of Telegram's own pace; inf opens it.
+    """
+    ending = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, ending.set)
+    async with build(config, clock or SystemClock(), rate) as app:
+        runner = await _listen(app, routes)
+        try:
+            if ready is not None:
+                ready(runner.addresses[0][1])
+            return await _run(app, ending)
+        finally:
+            app.health.stop()
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def build(config: Config, clock: Clock, rate: float | None = None) -> AsyncIterator[App]:
+    """Everything that can be there before aiogram is."""
+    if config.telegram is None:
+        raise ValueError("no bot token")
+    async with AsyncExitStack() as stack:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        store = await stack.enter_async_context(open_store(config.data_dir, clock))
+        http = await stack.enter_async_context(open_http())
+        vault = open_vault(config.data_dir, config.secret_keys)
+        blobs = FileBlobs(config.data_dir)
+        settings: dict[str, object] = {"telegram": config.telegram.settings(await _webhook_secret(store, vault))}
+        if config.whatsapp is not None:
+            settings["whatsapp"] = config.whatsapp
+        gates = catalog.build(settings, catalog.Tools(http, blobs, clock))
+        telegram = gates["telegram"]
+        if not isinstance(telegram, TelegramGate):
+            raise TypeError("the desk's bot is Telegram's")
+        roads = {road: abilities for gate in gates.values() for road, abilities in gate.roads.items()}
+        windows = {road: abilities.window.free for road, abilities in roads.items()}
+        texts = FluentTexts()
+        speech = Speech(texts, clock, language=config.language, zone=config.timezone, windows=windows)
+        place = await find_place(store, config)
+        await tell_gate(telegram, place, store)
+        files = FileSink(config.data_dir)
+        await store.ensure_events_after(await files.last() or 0)
+        sinks: list[Sink] = [files]
+        if config.substance is not None:
+            sinks.append(WebhookSink(config.substance.url, config.substance.key, http, clock))
+        wakes = Wakes(sinks={s.name: Wake() for s in sinks}, clients={road: Wake() for road in roads})
+        app = App(
+            config=config,
+            clock=clock,
+            store=store,
+            vault=vault,
+            gates=gates,
+            telegram=telegram,
+            rules=Rules(roads, speech),
+            texts=texts,
+            speech=speech,
+            place=place,
+            blobs=blobs,
+            health=Health(catalog.WEBHOOKS | {"email"}),
+            metrics=Metrics(__version__),
+            wakes=wakes,
+            sinks=[SinkWorker(s, store, speech, clock, wakes.sinks[s.name], log) for s in sinks],
+            started=clock.monotonic(),
+            rate=rate,
+        )
+        app.health.mark_started(Start.SCHEMA)
+        yield app
+
+
+async def _webhook_secret(store: SqlStore, vault: Vault) -> SecretStr:
+    """Made at the first start and kept sealed: Telegram is told it again at each start."""
+    sealed = await store.read(lambda r: r.setting("telegram_webhook_secret"))
+    known = vault.open(sealed) if sealed else None
+    if known is not None:
+        return SecretStr(known)
+    made = secrets.token_urlsafe(32)
+    await store.write(lambda u: u.set_setting("telegram_webhook_secret", vault.seal(made)))
+    return SecretStr(made)
+
+
+async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRunner:
+    site = web.Application()
+    token = app.config.metrics_token
+    site.add_routes(
+        gate_web.routes(dict(app.gates), app.store.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
+    )
+    site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
+    site.add_routes(routes)
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0, **gate_web.SERVER_OPTIONS)
+    await runner.setup()
+    await web.TCPSite(runner, app.config.host, app.config.port, backlog=1024).start()
+    return runner
+
+
+async def _run(app: App, ending: asyncio.Event) -> int:
+    """All workers in one group; the end of one of them is the end of the process, which is safe: all is in rows."""
+    running = asyncio.create_task(_workers(app), name="workers")
+    waiting = asyncio.create_task(ending.wait(), name="stop")
+    try:
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            app.health.set(WORKERS, "down", "ended")
+            log.error("workers.ended", error=repr(running.exception()))
+            return 1
+        log.info("stopping")
+        await _settle(app)
+        return 0
+    finally:
+        waiting.cancel()
+        running.cancel()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+
+
+async def _settle(app: App) -> None:
+    for outbox in app.outboxes:
+        outbox.close()
+    until = app.clock.monotonic() + SETTLE
+    while any(o.busy for o in app.outboxes) and app.clock.monotonic() < until:
+        await app.clock.sleep(0.05)
+
+
+async def _workers(app: App) -> None:
+    wakes, store = app.wakes, app.store
+    await store.write(lambda u: orphaned(u, u.orphans(), app.rules.voice))
+    changed = asyncio.Event()
+
+    def on_change(_: Effects) -> None:
+        changed.set()
+
+    intakes = {gate.provider: gate for gate in app.gates.values()}
+    intake = IntakeWorker(store, intakes, app.rules, app.clock, wakes.intake, wakes.all(), on_change, log)
+    media_done = [wakes.outbox, *wakes.clients.values(), *wakes.sinks.values()]
+    media = MediaWorker(store, app.blobs, app.roads, app.rules, app.clock, wakes.media, media_done, log)
+    jobs = JobWorker(store, work(app.rules), app.clock, wakes.jobs, [*wakes.all(), wakes.upkeep], log)
+    async with asyncio.TaskGroup() as group:
+        for sink in app.sinks:
+            group.create_task(sink.run(), name="export")
+        group.create_task(intake.run(), name="intake")
+        group.create_task(media.run(), name="media")
+        group.create_task(jobs.run(), name="jobs")
+        desk = await _desk(app)
+        desk.start(group)
+        group.create_task(_follow_place(app, desk, changed), name="place")
+        group.create_task(_watch(app, desk).run(), name="watch")
+        group.create_task(_ask_for_updates(app), name="updates")
+        app.health.mark_started(Start.WORKERS)
+
+
+async def _desk(app: App) -> DeskWork:
+    """aiogram takes seconds to import; meanwhile webhooks are taken, parsed and exported."""
+    module = await asyncio.to_thread(importlib.import_module, "bot.deskwork")
+    desk: DeskWork = module.DeskWork(app, log)
+    return desk
+
+
+async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> None:
+    """Choose the desk's back-end at the start and look at it again hourly; obey a claim or a changed connection."""
+    announce_claim(app.place.claim_code, None)
+    known = False
+    while True:
+        known = await desk.settle() or known
+        if known:
+            app.health.mark_started(Start.BOT)
+            app.health.mark_started(Start.BACKEND)
+        try:
+            async with asyncio.timeout(PROBE_EVERY if known else RETRY):
+                await changed.wait()
+        except TimeoutError:
+            continue
+        changed.clear()
+        await _claimed(app, desk)
+
+
+async def _claimed(app: App, desk: DeskWork) -> None:
+    place = await find_place(app.store, app.config)
+    fresh = app.place.owner_id is None and place.owner_id is not None
+    app.place.owner_id = place.owner_id
+    app.place.claim_code = None if place.owner_id else app.place.claim_code
+    await tell_gate(app.telegram, app.place, app.store)
+    if fresh:
+        await desk.settle()
+        await desk.welcome()
+
+
+def announce_claim(code: str | None, username: str | None) -> None:
+    """To standard output, not to the log: whoever reads it owns the desk."""
+    if code is None:
+        return
+    link = f" (https://t.me/{username}?start={code})" if username else ""
+    sys.stdout.write(f"To claim the desk send the bot: /start {code}{link}\n")
+    sys.stdout.flush()
+
+
+async def _ask_for_updates(app: App) -> None:
+    """By webhook where the world can reach us, else by long polling."""
+    if app.config.public_url is None:
+        poll = PollWorker("telegram", app.telegram, app.store, app.wakes.intake, log)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(poll.run(), name="poll")
+            while not app.telegram.poller.asked:
+                await app.clock.sleep(0.05)
+            app.health.mark_started(Start.UPDATES)
+        return
+    failures = 0
+    while not app.telegram.registered:
+        try:
+            await app.telegram.register(app.config.public_url)
+        except InboxError as error:
+            failures += 1
+            log.warning("webhook.not_set", error=error.stored())
+            await app.clock.sleep(min(RETRY, 0.5 * 2 ** min(failures, 6)))
+    app.health.mark_started(Start.UPDATES)
+
+
+def _watch(app: App, desk: DeskWork) -> Watch:
+    for name, state in app.config.gates.items():
+        if name in app.gates:
+            app.health.set(name, "ok")
+        else:
+            app.health.set(name, "ok", "off" if state.switch is not Switch.ON else "not available in this version")
+    probes = {name: gate for name, gate in app.gates.items() if isinstance(gate, Probes)}
+    troubles: dict[str, Callable[[], str | None]] = {DESK: lambda: desk.trouble}
+    for name, gate in app.gates.items():
+        troubles[name] = partial(desk.trouble_of, tuple(gate.roads))
+    return Watch(app.store, app.health, app.metrics, probes, troubles, app.sinks, log)

@@ -1,0 +1,180 @@
+"""All that sends, and the owner's console: made once aiogram is there. Importing this module imports aiogram."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from aiogram.methods import AnswerCallbackQuery
+
+from bot import __version__, menu
+from bot.config import Switch
+from bot.console import Console, tell
+from bot.desk import TelegramDesk
+from bot.dispatcher import DeskWorker, make_dispatcher
+from bot.handlers.commands import COMMANDS
+from bot.say import Export, GateHealth, Status
+from bot.speech import Standing
+from gates.telegram.api import call, make_bot
+from inbox.errors import InboxError
+from inbox.log import Log
+from inbox.model import Provider, Text
+from inbox.outbox import OutboxWorker
+from inbox.pace import CHAT_BURST, CHAT_RATE, ChatPace
+from inbox.routing import Console as Commands
+from inbox.sending import ClientTarget
+from inbox.showing import DeskTarget
+from inbox.upkeep import MarkWorker, UpkeepWorker
+
+if TYPE_CHECKING:
+    from bot.app import App
+
+TOAST_TIMEOUT = 5.0
+TOASTS = 100
+OPEN_BURST = 1000
+
+
+class DeskWork:
+    """The desk, the lanes to it and to clients, and the worker of the owner's updates."""
+
+    def __init__(self, app: App, log: Log) -> None:
+        config, store, clock, rules, wakes = app.config, app.store, app.clock, app.rules, app.wakes
+        self._app = app
+        self._log = log
+        self._findings: tuple[Text, ...] = ()
+        self._menus_set = False
+        self._toasts: asyncio.Queue[tuple[str, str]] = asyncio.Queue(TOASTS)
+        self._bot = make_bot(app.telegram.settings)
+        app.telegram.connect(self._bot)
+        self._desk = TelegramDesk(
+            self._bot, app.texts, app.blobs, clock, language=config.language, zone=config.timezone
+        )
+        pace = _pace(app)
+        self._upkeep = UpkeepWorker(self._desk, store, rules, clock, pace, wakes.upkeep, log)
+        self._marks = MarkWorker(self._desk, store, clock, pace, wakes.marks, log)
+        shares = app.telegram.roads[app.telegram.provider].shares_files_with
+        self._target = DeskTarget(
+            self._desk, store, rules, clock, pace, shares, self._upkeep.touch, self._upkeep.pin, log
+        )
+        done = [wakes.outbox, wakes.marks, *wakes.sinks.values()]
+        self._clients = {
+            road: ClientTarget(road, gate, store, rules, clock, done, log) for road, gate in app.roads.items()
+        }
+        app.outboxes.append(OutboxWorker(self._target, store, clock, wakes.outbox, log))
+        for road, target in self._clients.items():
+            app.outboxes.append(OutboxWorker(target, store, clock, wakes.clients[road], log))
+        console = Console(
+            store=store,
+            rules=rules,
+            speech=app.speech,
+            desk=self._desk,
+            commands=Commands(commands=frozenset(COMMANDS)),
+            wakes=[*wakes.all(), wakes.upkeep],
+            toast=self.toast,
+            standing=self.standing,
+            touch=self._upkeep.touch,
+        )
+        self._worker = DeskWorker(store, make_dispatcher(), self._bot, console, rules.voice, wakes.desk, log)
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        for outbox in self._app.outboxes:
+            group.create_task(outbox.run(), name="outbox")
+        group.create_task(self._marks.run(), name="marks")
+        group.create_task(self._upkeep.run(), name="upkeep")
+        group.create_task(self._worker.run(), name="desk")
+        group.create_task(self._answer_taps(), name="toasts")
+        group.create_task(self._close_at_end(), name="bot session")
+
+    async def settle(self) -> bool:
+        """Choose the back-end; False: Telegram did not answer, what is known stays."""
+        place = self._app.place
+        try:
+            found = await self._desk.probe(place.owner_id, place.forum_id)
+        except InboxError as error:
+            self._log.warning("desk.probe_failed", error=error.stored())
+            return False
+        self._findings = found.findings
+        self._desk.set_place(found.chat_id, found.backend)
+        self._log.info("desk", backend=found.backend, claimed=found.chat_id is not None)
+        if found.chat_id is not None and not self._menus_set:
+            self._menus_set = await menu.offer(self._bot, self._app.texts, found.chat_id, self._log)
+        self._app.wakes.outbox.ring()
+        return True
+
+    async def welcome(self) -> None:
+        standing = await self.standing()
+        await self._app.store.write(lambda u: tell(u, self._app.speech.welcome(standing)))
+        self._app.wakes.outbox.ring()
+
+    @property
+    def trouble(self) -> str | None:
+        return self._target.trouble
+
+    def trouble_of(self, roads: Sequence[Provider]) -> str | None:
+        return next((t for r in roads if (t := self._clients[r].trouble) is not None), None)
+
+    def toast(self, query_id: str, text: str) -> None:
+        """Answer a tap, best effort: the act is done already."""
+        if not self._toasts.full():
+            self._toasts.put_nowait((query_id, text))
+
+    async def _answer_taps(self) -> None:
+        while True:
+            query_id, text = await self._toasts.get()
+            try:
+                method = AnswerCallbackQuery(callback_query_id=query_id, text=text or None)
+                await call(self._bot, method, timeout=TOAST_TIMEOUT)
+            except InboxError as error:
+                self._log.debug("toast.lost", error=error.stored())
+
+    async def _close_at_end(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._bot.session.close()
+
+    async def standing(self) -> Standing:
+        app = self._app
+        queues = await app.store.read(lambda r: r.queues())
+        quarantined = await app.store.read(lambda r: r.count_raws("quarantined"))
+        states = [self._gate(name) for name in app.config.gates]
+        webhook = next((s for s in app.sinks if s.name == "webhook"), None)
+        lag = timedelta(seconds=max(s.lag for s in app.sinks))
+        status = Status(
+            uptime=timedelta(seconds=app.clock.monotonic() - app.started),
+            version=__version__,
+            data_bytes=app.store.path.stat().st_size,
+            gates=tuple(states),
+            backend=self._desk.backend if self._desk.chat_id is not None else None,
+            queues=tuple(queues),
+            quarantined=quarantined,
+            export=Export(lag, stopped=webhook.stopped if webhook else False),
+            backup=_latest_backup(app),
+        )
+        ready = tuple(g.provider for g in states if g.state in ("on", "trouble"))
+        return Standing(status, ready, tuple(g.provider for g in states if g.provider not in ready), self._findings)
+
+    def _gate(self, name: str) -> GateHealth:
+        gate = self._app.gates.get(name)
+        if gate is not None:
+            trouble = self.trouble_of(tuple(gate.roads))
+            return GateHealth(Provider(name), "trouble" if trouble else "on", trouble or "")
+        state = self._app.config.gates[name]
+        detail = ", ".join(state.missing)
+        return GateHealth(Provider(name), "incomplete" if state.switch is Switch.INCOMPLETE else "off", detail)
+
+
+def _pace(app: App) -> ChatPace:
+    group = app.place.forum_id is not None
+    if app.rate is None:
+        return ChatPace(CHAT_RATE, CHAT_BURST, group=group)
+    return ChatPace(app.rate, OPEN_BURST, group=group)
+
+
+def _latest_backup(app: App) -> tuple[datetime, int] | None:
+    """When the newest copy was made, and its size."""
+    copies = [path.stat() for path in (app.config.data_dir / "backups").glob("*.db")]
+    newest = max(copies, key=lambda s: s.st_mtime, default=None)
+    return (datetime.fromtimestamp(newest.st_mtime, UTC), newest.st_size) if newest else None

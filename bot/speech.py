@@ -1,0 +1,65 @@
+"""Everything that handlers say, besides what the inbox has the desk say by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot import say
+from bot.say import OwnerVoice, Status
+from inbox.model import Contact, Notice, Provider, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the first screen and /status tell. findings: what the probe of the desk found."""
+
+    status: Status
+    ready: tuple[Provider, ...]
+    missing: tuple[Provider, ...]
+    findings: tuple[Text, ...]
+
+
+class Speech(OwnerVoice):
+    def toast(self, key: str) -> str:
+        return self.words.plain(key) if key else ""
+
+    def unknown_command(self, message_id: int, name: str, near: str | None) -> Notice:
+        return say.unknown_command(self.words, name, near, message_id)
+
+    def crossed(self, message_id: int) -> Notice:
+        return say.line(self.words, "other-topic", message_id)
+
+    def for_whom(self, message_id: int, question: int, contacts: Sequence[Contact], more: int | None) -> Notice:
+        return say.ask_whom(self.words, str(question), contacts, reply_to=message_id, more=more)
+
+    def given(self, question: int, contact: Contact | None) -> Notice:
+        return say.answered_whom(self.words, str(question), contact)
+
+    def answer_whom(self, contact: Contact) -> Notice:
+        return say.ask_text(self.words, contact)
+
+    def welcome(self, standing: Standing) -> Notice:
+        return say.claimed(self.words, standing.ready, standing.missing, standing.findings)
+
+    def help(self, message_id: int, name: str) -> Notice:
+        return say.answer(say.help_text(self.words, name) or say.help_text(self.words) or Text(), message_id)
+
+    def status(self, message_id: int, standing: Standing) -> Notice:
+        return say.answer(say.status_text(self.words, standing.status), message_id)
+
+    def needs_reply(self, message_id: int, command: str, *, own: bool) -> Notice:
+        key = "needs-own-reply" if own else "needs-reply"
+        return say.line(self.words, key, message_id, command=f"/{command}")
+
+    def no_reaction(self, message_id: int, provider: Provider) -> Notice:
+        words = self.words
+        where = words.in_gate(provider)
+        why = say.why(words, provider, "not_allowed")
+        return say.line(words, "cannot-react", message_id, where=where[:1].upper() + where[1:], why=why)
+
+    def taken_back(self, message_id: int) -> Notice:
+        return say.line(self.words, "taken-back", message_id)
+
+    def deleted(self, message_id: int) -> Notice:
+        return say.line(self.words, "deleted-for-client", message_id)
