@@ -39,7 +39,7 @@ from inbox.clock import Clock, SystemClock, Wake
 from inbox.errors import InboxError
 from inbox.fate import orphaned
 from inbox.gate import Gate, Probes
-from inbox.intake import IntakeWorker
+from inbox.intake import IntakeWorker, reopen_quarantine
 from inbox.jobs import JobWorker, work
 from inbox.media import MediaWorker
 from inbox.model import Provider
@@ -244,7 +244,8 @@ async def _workers(app: App) -> None:
     await store.write(lambda u: orphaned(u, u.orphans(), app.rules.voice))
     changed = asyncio.Event()
 
-    def on_change(_: Effects) -> None:
+    async def on_change(effects: Effects) -> None:
+        await _learn(app, effects)
         changed.set()
 
     intakes = {gate.provider: gate for gate in app.gates.values()}
@@ -288,18 +289,20 @@ async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> Non
         except TimeoutError:
             continue
         changed.clear()
-        await _claimed(app, desk)
+        if app.place.owner_id is not None and not desk.is_claimed:
+            known = await desk.settle()
+            await desk.welcome()
 
 
-async def _claimed(app: App, desk: DeskWork) -> None:
+async def _learn(app: App, effects: Effects) -> None:
+    """The gate must know of a claim or a connection before the next body is parsed."""
     place = await find_place(app.store, app.config)
-    fresh = app.place.owner_id is None and place.owner_id is not None
     app.place.owner_id = place.owner_id
     app.place.claim_code = None if place.owner_id else app.place.claim_code
     await tell_gate(app.telegram, app.place, app.store)
-    if fresh:
-        await desk.settle()
-        await desk.welcome()
+    if effects.claimed:
+        await app.store.write(reopen_quarantine)
+        app.wakes.intake.ring()
 
 
 def announce_claim(code: str | None, username: str | None) -> None:

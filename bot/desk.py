@@ -185,7 +185,8 @@ class TelegramDesk:
             messages = await self._send(piece, common)
             shown += _pairs(piece, messages)
             stray = stray or road.missed(messages)
-        self._networks[sight.contact.id] = items[-1].identity.address.provider
+        if items[-1].act is Act.SEND:
+            self._networks[sight.contact.id] = items[-1].identity.address.provider
         return Sent(tuple(shown), stray)
 
     async def tell(self, topic: Topic | None, notice: Notice, standing: int | None, how: How = How.THREAD) -> Sent:
@@ -257,7 +258,7 @@ class TelegramDesk:
         """Said only where a client has several networks and this is not the one of the message before."""
         provider = item.identity.address.provider
         several = len({i.address.provider for i in sight.identities}) > 1
-        if not several or self._networks.get(sight.contact.id) == provider:
+        if not several or item.act is not Act.SEND or self._networks.get(sight.contact.id) == provider:
             return EMPTY
         return network_head(item.identity, item, self._words)
 

@@ -87,6 +87,10 @@ class DeskWork:
         group.create_task(self._answer_taps(), name="toasts")
         group.create_task(self._close_at_end(), name="bot session")
 
+    @property
+    def is_claimed(self) -> bool:
+        return self._desk.chat_id is not None
+
     async def settle(self) -> bool:
         """Choose the back-end; False: Telegram did not answer, what is known stays."""
         place = self._app.place

@@ -40,7 +40,6 @@ _REASONS = frozenset(
     "expired uncertain gate_off temporary connect conflict".split()
 )
 _SAME = {"timeout": "uncertain", "network": "uncertain", "answer": "uncertain", "later": "temporary"}
-_AS_FILE = frozenset({"voice_forbidden"})
 _FAILED = {Act.SEND: "failed-send", Act.EDIT: "failed-edit", Act.DELETE: "failed-delete", Act.REACT: "failed-react"}
 _CANNOT = {"edit": "cannot-edit", "delete": "cannot-delete", "react": "cannot-react"}
 _SETTLED = {
@@ -95,11 +94,9 @@ class OwnerVoice:
         provider = identity.address.provider
         reason, code = _read(delivery.error)
         text = _with_code(words.plain(_FAILED[delivery.act], why=why(words, provider, reason)), words, provider, code)
-        buttons = [Button(words.plain("button-retry"), data("d", "again", delivery.id), style="primary")]
-        if reason in _AS_FILE:
-            buttons.append(Button(words.plain("button-as-file"), data("d", "file", delivery.id)))
-        buttons.append(Button(words.plain("button-drop"), data("d", "drop", delivery.id)))
-        return _about(delivery, text, (tuple(buttons),), reply_to)
+        retry = Button(words.plain("button-retry"), data("d", "again", delivery.id), style="primary")
+        drop = Button(words.plain("button-drop"), data("d", "drop", delivery.id))
+        return _about(delivery, text, ((retry, drop),), reply_to)
 
     def held(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
         words = self.words
@@ -130,7 +127,7 @@ class OwnerVoice:
 
     def settled(self, delivery: Delivery, identity: Identity, reply_to: int | None) -> Notice:
         words = self.words
-        key = _SETTLED[delivery.state]
+        key = _SETTLED[delivery.state] if delivery.act is Act.SEND else "settled-kept"
         values = {"where": words.in_gate(identity.address.provider)} if key in _WITH_PLACE else {}
         return _about(delivery, words.text(key, **values), (), reply_to)
 
@@ -167,8 +164,7 @@ class OwnerVoice:
             cause,
             words.text("trouble-waiting", count=waiting),
         ]
-        check = Button(words.plain("button-check"), data("g", "check", provider))
-        return Notice(key=f"gate:{provider}", text=join(lines), buttons=((check,),), silent=False)
+        return Notice(key=f"gate:{provider}", text=join(lines), silent=False)
 
     def recovered(self, provider: Provider, minutes: int) -> Notice:
         words = self.words

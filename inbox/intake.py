@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from inbox.apply import Effects, Rules, apply
@@ -36,7 +36,7 @@ class IntakeWorker:
         clock: Clock,
         wake: Wake,
         applied: Sequence[Wake],
-        changed: Callable[[Effects], object],
+        changed: Callable[[Effects], Awaitable[None]],
         log: Log,
     ) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class IntakeWorker:
             wake.ring()
         for effects in results:
             if isinstance(effects, Effects) and (effects.claimed or effects.roads_changed):
-                self._changed(effects)
+                await self._changed(effects)
 
     def _parse(self, row: RawRow) -> Sequence[Inbound] | None:
         """None: not understood; the reason is looked at again when it is put aside."""

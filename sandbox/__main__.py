@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from bot.log import configure
 from sandbox.stage import Stage, chosen_data_dir, free_port
 
 DEFAULT_PORT = 8080
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError:
         sys.stderr.write("PORT: expected a number from 0 to 65535\n")
         return 2
+    configure("INFO", "text", ())
     return asyncio.run(_run(free_port(first)))
 
 

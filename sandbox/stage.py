@@ -134,6 +134,15 @@ class Stage:
             await _end(self._app)
         await self._stack.aclose()
 
+    @property
+    def ready(self) -> bool:
+        """The product has asked Telegram for updates."""
+        return bool(self.scene.telegram.updates.url)
+
+    async def opened(self, limit: float = START_SECONDS) -> None:
+        """Wait until the product works and has taken what happened before."""
+        await self.scene.world.until(lambda: self.ready and self.scene.quiet(), limit, "the product's start")
+
     def play(self, name: str) -> None:
         """Begin a story for the watcher; one that plays is left. KeyError for an unknown name."""
         story = stories.load(name)
@@ -160,7 +169,7 @@ class Stage:
         """All that the page shows."""
         toasts = [t for t in self.scene.telegram.toasts if t.get("text")]
         return {
-            "now": self.scene.world.now(),
+            "ready": self.ready,
             "shift": self.scene.world.shift,
             "phones": view.phones(self.scene),
             "desk": view.desk(self.scene),

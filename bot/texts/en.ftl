@@ -199,10 +199,11 @@ settled-read = Read { $where }
 settled-waiting = Being sent { $where }
 settled-dropped = Not sent: taken back
 settled-failed = Not sent { $where }
+settled-kept = Left as it is
 settled-unknown = Unknown whether it arrived: left as it is
-cannot-edit = Cannot edit { $where }: { $why }
-cannot-delete = Cannot delete { $where }: { $why }
-cannot-react = Cannot react { $where }: { $why }
+cannot-edit = { $where } this cannot be edited: { $why }
+cannot-delete = { $where } this cannot be deleted: { $why }
+cannot-react = { $where } a reaction cannot be set: { $why }
 
 ## Buttons
 
@@ -212,13 +213,11 @@ button-when-writes = Send when the client writes
 button-drop = Do not send
 button-cancel = Cancel
 button-retry = Retry
-button-as-file = Send as a file
 button-fix = Send a correction
 button-keep = Leave it
 button-answer = Reply
 button-nobody = Nobody
 button-other-client = Another client
-button-check = Check
 button-check-topics = Check topics
 button-old = This button is outdated
 button-busy = Already under way

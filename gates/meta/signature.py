@@ -34,11 +34,12 @@ def verify(
 
 def handshake(query: Mapping[str, str], token: str) -> str:
     """Return `hub.challenge` as it came. Raises Unverified."""
+    challenge = query.get("hub.challenge", "")
     given = query.get("hub.verify_token", "")
     same = hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
-    if query.get("hub.mode") != "subscribe" or not token or not same:
+    if query.get("hub.mode") != "subscribe" or not challenge or not token or not same:
         raise Unverified("handshake")
-    return query.get("hub.challenge", "")
+    return challenge
 
 
 def check(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from types import MappingProxyType
 
+from gates.whatsapp.markup import rendered_length
 from inbox.abilities import Abilities, MediaRule, Pace, Window
 from inbox.model import DeliveryState, MediaKind, Provider
 
@@ -22,6 +23,7 @@ _AUDIO = frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/
 
 ABILITIES = Abilities(
     text_limit=4096,
+    measure=rendered_length,
     markup=frozenset({"bold", "italic", "strike", "code", "pre", "quote"}),
     media=MappingProxyType(
         {

@@ -29,7 +29,7 @@ _LONGEST_PAIR_WAIT = 300.0
 
 
 class WhatsAppGate:
-    """Implements Gate and Reacts. WhatsApp can neither edit nor take back what was sent."""
+    """Implements Gate, Reacts and Probes. WhatsApp can neither edit nor take back what was sent."""
 
     def __init__(self, settings: WhatsAppSettings, http: aiohttp.ClientSession, blobs: Blobs, clock: Clock) -> None:
         self._settings = settings
@@ -77,6 +77,13 @@ class WhatsAppGate:
 
     async def react(self, to: Outgoing, external_id: ExternalId, emoji: str | None) -> None:
         await self._message(to, reaction(to, external_id, emoji))
+
+    async def probe(self) -> None:
+        """Ask for the number's own id: a refusal means that the settings name a number which this token has not."""
+        try:
+            await self._graph.get(self._settings.phone_number_id, params={"fields": "id"})
+        except Refused as error:
+            raise Locked("permission", code=error.code, detail=error.detail) from None
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         async with self._media(attachment.ref) as response:

@@ -6,7 +6,6 @@ answer was lost.
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +40,22 @@ _USUAL = {
     MediaKind.DOCUMENT: "application/octet-stream",
     MediaKind.STICKER: "image/webp",
 }
+_ENDINGS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "video/mp4": ".mp4",
+    "video/3gpp": ".3gp",
+    "video/webm": ".webm",
+    "audio/ogg": ".ogg",
+    "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a",
+    "audio/aac": ".aac",
+    "audio/amr": ".amr",
+    "application/pdf": ".pdf",
+    "application/x-tgsticker": ".tgs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +68,9 @@ class Upload:
 
     @property
     def part_name(self) -> str:
-        """The name inside the form, which nobody sees: plain letters need no quoting that Graph may read its own way."""
-        ending = self.name.rpartition(".")[2]
-        usual = mimetypes.guess_extension(self.mime) or ""
-        return f"file.{ending.lower()}" if _ENDING.fullmatch(ending) and "." in self.name else f"file{usual}"
+        """The name inside the form, which nobody sees. Plain letters need no quoting, which is read in several ways."""
+        _, dot, ending = self.name.rpartition(".")
+        return f"file.{ending.lower()}" if dot and _ENDING.fullmatch(ending) else _nameless(self.mime)
 
 
 def upload(attachment: Attachment) -> Upload:
@@ -68,8 +82,11 @@ def upload(attachment: Attachment) -> Upload:
     kind = attachment.kind if _fits(attachment, mime) else MediaKind.DOCUMENT
     if attachment.size is not None and attachment.size > ABILITIES.media[MediaKind.DOCUMENT].max_bytes:
         raise Refused("too_big")
-    name = attachment.name or f"file{mimetypes.guess_extension(mime) or ''}"
-    return Upload(kind, mime, name[-NAME_LIMIT:])
+    return Upload(kind, mime, (attachment.name or _nameless(mime))[-NAME_LIMIT:])
+
+
+def _nameless(mime: str) -> str:
+    return f"file{_ENDINGS.get(mime, '')}"
 
 
 def _fits(attachment: Attachment, mime: str) -> bool:

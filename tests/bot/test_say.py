@@ -74,6 +74,7 @@ def delivery_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "uncertain", said.uncertain(delivery("uncertain:timeout:"), identity(), 900)
     for state in DeliveryState:
         yield f"settled {state}", said.settled(delivery(state=state), identity(), 900)
+    yield "settled edit", said.settled(delivery("refused:too_old:", act=Act.EDIT), identity(), 900)
     for what, act in (("edit", Act.EDIT), ("delete", Act.DELETE), ("react", Act.REACT)):
         yield f"cannot {what}", said.cannot(what, delivery("refused:unsupported:", act=act), identity(), 900)
     yield "cannot edit any more", said.cannot("edit", delivery("refused:uncertain:"), identity(MAIL), 900)

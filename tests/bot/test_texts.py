@@ -28,16 +28,10 @@ BUILT = re.compile(
 ASKED_ELSEWHERE = {
     "mark-forwarded",
     "mark-forwarded-often",
-    "button-old",
     "button-busy",
-    "needs-reply",
-    "needs-own-reply",
     "needs-topic",
     "needs-emoji",
-    "other-topic",
     "nothing-to-send",
-    "deleted-for-client",
-    "taken-back",
     "claim-taken",
     "claim-wrong",
 }

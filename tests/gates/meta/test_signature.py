@@ -103,6 +103,7 @@ def test_the_handshake_gives_the_challenge_back_as_it_is() -> None:
     [
         {"hub.mode": "unsubscribe"},
         {"hub.mode": ""},
+        {"hub.challenge": ""},
         {"hub.verify_token": "token"},
         {"hub.verify_token": ""},
         {"hub.verify_token": "\ud800"},

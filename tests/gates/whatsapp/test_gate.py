@@ -19,7 +19,7 @@ from gates.whatsapp.parse import parse
 from gates.whatsapp.settings import WhatsAppSettings
 from inbox.clock import SystemClock
 from inbox.errors import InboxError, Locked, Refused, Throttled, Uncertain, Unreachable, Unverified
-from inbox.gate import Gate, Inbound, Outgoing, Progress, Reacts
+from inbox.gate import Deletes, Edits, Gate, Inbound, Outgoing, Polls, Probes, Progress, Reacts, Registers
 from inbox.model import Address, Attachment, Card, DeliveryState, ExternalId, MediaKind, Place, Span, Text
 from sandbox.meta import FakeGraph
 from sandbox.meta_hooks import emulate, sign
@@ -93,11 +93,36 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     await graph.stop()
 
 
-def test_it_is_a_gate_that_reacts_and_nothing_more(tmp_path: Path) -> None:
-    gate: Gate = WhatsAppGate.__new__(WhatsAppGate)
-    assert isinstance(gate, Reacts)
-    assert not hasattr(gate, "edit")
-    assert not hasattr(gate, "delete")
+async def test_it_claims_the_powers_that_its_abilities_name(stage: Stage) -> None:
+    gate: Gate = stage.gate
+    (abilities,) = gate.roads.values()
+    assert isinstance(gate, Reacts) == (abilities.reactions is not None)
+    assert isinstance(gate, Edits) == (abilities.edit is not None)
+    assert isinstance(gate, Deletes) == (abilities.delete is not None)
+    assert isinstance(gate, Probes)
+    assert not isinstance(gate, Polls | Registers)
+
+
+async def test_a_probe_is_quiet_while_the_number_answers(stage: Stage) -> None:
+    await stage.gate.probe()
+    assert [call.status for call in stage.world.calls] == [200]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "reason"),
+    [
+        (Fault("error", "graph", error="190"), Locked, "token"),
+        (Fault("error", "graph", error="100"), Locked, "permission"),
+        (Fault("error", "graph", error="131000"), Unreachable, "temporary"),
+        (Fault("500", "graph"), Uncertain, "answer"),
+        (Fault("429", "graph", seconds=120), Throttled, "later"),
+    ],
+)
+async def test_a_probe_says_what_is_wrong(stage: Stage, fault: Fault, kind: type[InboxError], reason: str) -> None:
+    stage.world.plan(fault)
+    with pytest.raises(kind) as caught:
+        await stage.gate.probe()
+    assert (type(caught.value), caught.value.reason) == (kind, reason)
 
 
 async def test_a_text_with_marks_arrives_as_a_reply(stage: Stage) -> None:
