@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import NoReturn
 
 from bot import __version__
 
@@ -34,9 +39,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopped_early)
     from bot.commands.run import run  # noqa: PLC0415 - each command imports only what it needs
 
-    return run(arguments)
+    return run(arguments, _sandbox)
+
+
+def _stopped_early(number: int, frame: FrameType | None) -> NoReturn:
+    """Asked to stop before there is anything to settle: the event loop's own handlers take over once it runs."""
+    sys.exit(0)
 
 
 def _sandbox(arguments: Sequence[str]) -> int:
@@ -71,5 +83,16 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "export": _export,
 }
 
+
+def leave(code: int) -> NoReturn:
+    """End at once, also while the desk's imports still run in their thread: the interpreter's own end would wait for
+    it, or tear it down in the middle."""
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

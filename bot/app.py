@@ -11,10 +11,12 @@ import importlib
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -36,9 +38,9 @@ from gates.http import open_http
 from gates.telegram.gate import TelegramGate
 from inbox.apply import Effects, Rules
 from inbox.clock import Clock, SystemClock, Wake
-from inbox.errors import InboxError
+from inbox.errors import InboxError, StorageDown
 from inbox.fate import orphaned
-from inbox.gate import Gate, Probes
+from inbox.gate import Gate, Probes, Raw
 from inbox.intake import IntakeWorker, reopen_quarantine
 from inbox.jobs import JobWorker, work
 from inbox.media import MediaWorker
@@ -201,8 +203,14 @@ async def _webhook_secret(store: SqlStore, vault: Vault) -> SecretStr:
 async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRunner:
     site = web.Application()
     token = app.config.metrics_token
+
+    async def put(raws: Sequence[Raw]) -> None:
+        if app.health.stopping:
+            raise StorageDown("closed")
+        await app.store.put(raws)
+
     site.add_routes(
-        gate_web.routes(dict(app.gates), app.store.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
+        gate_web.routes(dict(app.gates), put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
     )
     site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
     site.add_routes(routes)
@@ -223,6 +231,7 @@ async def _run(app: App, ending: asyncio.Event) -> int:
             log.error("workers.ended", error=repr(running.exception()))
             return 1
         log.info("stopping")
+        app.health.stop()
         await _settle(app)
         return 0
     finally:
@@ -244,8 +253,8 @@ async def _workers(app: App) -> None:
     await store.write(lambda u: orphaned(u, u.orphans(), app.rules.voice))
     changed = asyncio.Event()
 
-    async def on_change(effects: Effects) -> None:
-        await _learn(app, effects)
+    async def on_change(_: Effects) -> None:
+        await _learn(app)
         changed.set()
 
     intakes = {gate.provider: gate for gate in app.gates.values()}
@@ -269,9 +278,36 @@ async def _workers(app: App) -> None:
 
 async def _desk(app: App) -> DeskWork:
     """aiogram takes seconds to import; meanwhile webhooks are taken, parsed and exported."""
-    module = await asyncio.to_thread(importlib.import_module, "bot.deskwork")
+    module = await _imported("bot.deskwork")
     desk: DeskWork = module.DeskWork(app, log)
     return desk
+
+
+async def _imported(name: str) -> ModuleType:
+    """In a thread of its own that no end of the program waits for: a stop during the start must not take seconds."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[ModuleType] = loop.create_future()
+
+    def tell(module: ModuleType | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if module is not None:
+            done.set_result(module)
+        else:
+            done.set_exception(error or ImportError(name))
+
+    def work() -> None:
+        module: ModuleType | None = None
+        error: BaseException | None = None
+        try:
+            module = importlib.import_module(name)
+        except BaseException as problem:
+            error = problem
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, module, error)
+
+    threading.Thread(target=work, name="import", daemon=True).start()
+    return await done
 
 
 async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> None:
@@ -294,15 +330,14 @@ async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> Non
             await desk.welcome()
 
 
-async def _learn(app: App, effects: Effects) -> None:
-    """The gate must know of a claim or a connection before the next body is parsed."""
+async def _learn(app: App) -> None:
+    """The gate must know of a claim or a connection before the next body is parsed; what waited for it is read anew."""
     place = await find_place(app.store, app.config)
     app.place.owner_id = place.owner_id
     app.place.claim_code = None if place.owner_id else app.place.claim_code
     await tell_gate(app.telegram, app.place, app.store)
-    if effects.claimed:
-        await app.store.write(reopen_quarantine)
-        app.wakes.intake.ring()
+    await app.store.write(reopen_quarantine)
+    app.wakes.intake.ring()
 
 
 def announce_claim(code: str | None, username: str | None) -> None:

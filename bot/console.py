@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from bot.place import Place
 from bot.speech import Speech, Standing
 from inbox.apply import Rules
 from inbox.clock import Wake
@@ -20,7 +21,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Console:
-    """toast(query id, text): answers a tap, best effort. standing(): what /status tells."""
+    """toast(query id, text): answers a tap, best effort. standing(): what /status tells. recheck(): looks anew which
+    back-end the desk can have. serves(chat id, user id): whether this user may use the desk there.
+    """
 
     store: Store
     rules: Rules
@@ -31,6 +34,9 @@ class Console:
     toast: Callable[[str, str], None]
     standing: Callable[[], Awaitable[Standing]]
     touch: Callable[[ContactId], None]
+    recheck: Callable[[], Awaitable[None]]
+    serves: Callable[[int, int], bool]
+    place: Place
 
     async def write(self, work: Callable[[Unit], T]) -> T:
         """Commit, then let the workers look."""
@@ -41,6 +47,15 @@ class Console:
 
     async def read(self, work: Callable[[Reading], T]) -> T:
         return await self.store.read(work)
+
+
+def answer(unit: Unit, console: Console, chat_id: int, notice: Notice, contact: ContactId | None) -> None:
+    """Answer what she wrote. Beside the desk (her private chat, while the desk is a group) it is answered on the desk,
+    where her message's number means another message.
+    """
+    if chat_id != console.desk.chat_id:
+        notice = replace(notice, key=f"{notice.key}@{chat_id}", reply_to=None)
+    tell(unit, notice, contact)
 
 
 def tell(unit: Unit, notice: Notice, contact: ContactId | None = None) -> None:

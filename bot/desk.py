@@ -59,7 +59,7 @@ from gates.telegram.send import file_name
 from inbox.blobs import Blobs
 from inbox.clock import Clock
 from inbox.desk import How, Item, Sent, Sight
-from inbox.errors import Refused, TopicGone, Unreachable
+from inbox.errors import InboxError, Refused, TopicGone, Unreachable
 from inbox.model import (
     EMPTY,
     Act,
@@ -182,7 +182,12 @@ class TelegramDesk:
             common = self._common(road, piece.reply_to, silent=silent)
             if markup is not None and number == 0:
                 common["reply_markup"] = markup
-            messages = await self._send(piece, common)
+            try:
+                messages = await self._send_found(piece, common, road)
+            except InboxError as error:
+                if not shown:
+                    raise
+                return Sent(tuple(shown), stray, cut=error)
             shown += _pairs(piece, messages)
             stray = stray or road.missed(messages)
         if items[-1].act is Act.SEND:
@@ -199,17 +204,17 @@ class TelegramDesk:
             common = self._common(road, notice.reply_to, silent=notice.silent)
             if number == len(texts) - 1 and notice.buttons:
                 common["reply_markup"] = keyboard(notice.buttons)
-            messages.append(await call(self._bot, _message(text, common)))
+            messages += await self._send_found(Piece((), text), common, road)
         return Sent(tuple((m.message_id, 0) for m in messages), topic is not None and road.missed(messages))
 
     async def pin(self, desk_message_id: int) -> None:
         method = PinChatMessage(chat_id=self._chat, message_id=desk_message_id, disable_notification=True)
         await call(self._bot, method)
 
-    async def mark(self, desk_message_id: int, emoji: str) -> None:
+    async def mark(self, chat_id: int, message_id: int, emoji: str) -> None:
         plain = emoji.replace("\ufe0f", "")
         reaction = [ReactionTypeEmoji(emoji=plain)] if plain else []
-        method = SetMessageReaction(chat_id=self._chat, message_id=desk_message_id, reaction=list(reaction))
+        method = SetMessageReaction(chat_id=chat_id, message_id=message_id, reaction=list(reaction))
         await call(self._bot, method)
 
     async def probe(self, owner_chat: int | None, forum_chat: int | None) -> Probe:
@@ -261,6 +266,20 @@ class TelegramDesk:
         if not several or item.act is not Act.SEND or self._networks.get(sight.contact.id) == provider:
             return EMPTY
         return network_head(item.identity, item, self._words)
+
+    async def _send_found(self, piece: Piece, common: Common, road: _Road) -> list[Message]:
+        """A message that is quoted may be gone with its topic: then it goes without the quote.
+
+        Where the reply is the way into the topic, the topic is gone.
+        """
+        try:
+            return await self._send(piece, common)
+        except Refused as error:
+            if error.reason != "not_found" or "reply_parameters" not in common:
+                raise
+            if road.leads_by_reply:
+                raise TopicGone("anchor", code=error.code) from None
+        return await self._send(piece, {k: v for k, v in common.items() if k != "reply_parameters"})
 
     async def _send(self, piece: Piece, common: Common) -> list[Message]:
         if piece.place is not None:
@@ -330,10 +349,11 @@ class TelegramDesk:
         common: Common = {"chat_id": self._chat, "disable_notification": silent}
         if road.thread_id is not None:
             common["message_thread_id"] = road.thread_id
+        # The way into the topic must hold: without it the message would stand outside, under nobody's name.
         target = reply_to or road.anchor
         if target is not None:
             common["reply_parameters"] = ReplyParameters(
-                message_id=target, allow_sending_without_reply=True, quote_parse_mode=None
+                message_id=target, allow_sending_without_reply=not road.leads_by_reply, quote_parse_mode=None
             )
         return common
 
@@ -368,6 +388,11 @@ class _Road:
         if how is How.PLAIN or topic.thread_id is None:
             return cls(None, topic.anchor, headed=True)
         return cls(topic.thread_id, None, headed=False, topic_thread=topic.thread_id)
+
+    @property
+    def leads_by_reply(self) -> bool:
+        """Only the reply makes the message land in the topic."""
+        return self.anchor is not None and not self.headed
 
     def missed(self, messages: Sequence[Message]) -> bool:
         """Whether any message landed elsewhere than in the topic: Telegram does that without an error at times."""

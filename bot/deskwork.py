@@ -75,6 +75,9 @@ class DeskWork:
             toast=self.toast,
             standing=self.standing,
             touch=self._upkeep.touch,
+            recheck=self._recheck,
+            serves=app.telegram.serves,
+            place=app.place,
         )
         self._worker = DeskWorker(store, make_dispatcher(), self._bot, console, rules.voice, wakes.desk, log)
 
@@ -106,6 +109,9 @@ class DeskWork:
             self._menus_set = await menu.offer(self._bot, self._app.texts, found.chat_id, self._log)
         self._app.wakes.outbox.ring()
         return True
+
+    async def _recheck(self) -> None:
+        await self.settle()
 
     async def welcome(self) -> None:
         standing = await self.standing()

@@ -9,7 +9,7 @@ from typing import Any
 from aiogram import Bot, Dispatcher
 
 from bot.console import Console
-from bot.handlers import reactions, taps, writing
+from bot.handlers import reactions, strangers, taps, writing
 from bot.owner import owner_message
 from inbox.clock import Wake
 from inbox.errors import StorageDown
@@ -77,6 +77,11 @@ class DeskWorker:
 
     async def _feed(self, row: RawRow) -> None:
         update: dict[str, Any] = json.loads(row.raw.body)
+        if not strangers.may_act(update, self._console.serves):
+            found = strangers.stranger(update, self._console.place.forum_id)
+            if found is not None:
+                await self._console.write(lambda u: strangers.tell_of(u, found, self._console))
+            return
         extra: dict[str, Any] = {"console": self._console, "update_key": row.raw.key}
         wrote = owner_message(row.raw)
         if wrote is not None:

@@ -68,6 +68,10 @@ class Health:
         self._stopping = True
 
     @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
     def ready(self) -> bool:
         broken = any(self._parts[name].state == "down" for name in (STORAGE, WORKERS))
         return not (self._awaited or broken or self._stopping)

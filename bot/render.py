@@ -44,6 +44,7 @@ _STUBS = frozenset(
     "button template call group system contact photo video video_note animation audio voice document sticker ephemeral "
     "unsupported unknown".split()
 )
+_FORWARDED = {"forwarded": "mark-forwarded", "forwarded_often": "mark-forwarded-often"}
 _STUB_NAMES = {
     "unique_gift": "gift",
     "gift_upgrade_sent": "gift",
@@ -231,6 +232,8 @@ def _marks(item: Item, words: Words) -> Text:
     if item.late and item.act is Act.SEND:
         delay = words.duration(item.message.stored_at - item.message.at)
         marks.append(words.text("mark-late", delay=delay, at=words.when(item.message.at)))
+    if item.act is Act.SEND and item.message.mark in _FORWARDED:
+        marks.append(words.text(_FORWARDED[item.message.mark]))
     return join(marks, " · ")
 
 

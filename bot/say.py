@@ -53,6 +53,9 @@ _SETTLED = {
     DeliveryState.FAILED: "settled-failed",
     DeliveryState.UNCERTAIN: "settled-unknown",
 }
+_NO_ROUTE = "no_route"
+_BEFORE_THE_ROAD = frozenset({"business_owner_unknown", "business_connection_unknown"})
+"""Shapes of what came before its connection: it is understood as soon as that is known."""
 _BACKLOG_NAMES = 5
 _CHOICES = 6
 
@@ -104,7 +107,8 @@ class OwnerVoice:
         reason, code = _read(delivery.error)
         shown = _code(words, provider, code)
         window = self._windows.get(provider)
-        if window is None or reason == "no_route":
+        if window is None or _NO_ROUTE in (reason, code):
+            shown = "" if code == _NO_ROUTE else shown
             text = words.text("held-road", gate=words.gate(provider), code=shown)
         elif window >= timedelta(hours=1):
             text = words.text("held-hours", hours=int(window.total_seconds() // 3600), code=shown)
@@ -141,7 +145,7 @@ class OwnerVoice:
         if what == "edit":
             fix = Button(words.plain("button-fix"), data("d", "fix", delivery.id), style="primary")
             rows = ((fix, Button(words.plain("button-keep"), data("d", "keep", delivery.id))),)
-        return _about(delivery, _with_code(text, words, provider, code), rows, reply_to)
+        return Notice(_change_key(delivery), _with_code(text, words, provider, code), rows, reply_to)
 
     def unshown(self, delivery: Delivery) -> Notice:
         """A message of a client that the desk refused in every form."""
@@ -152,7 +156,10 @@ class OwnerVoice:
 
     def quarantined(self, provider: Provider, shape: str, count: int) -> Notice:
         gate = sentence(self.words.gate(provider))
-        text = self.words.text("quarantined", gate=gate, shape=shape, count=count)
+        if shape in _BEFORE_THE_ROAD:
+            text = self.words.text("quarantined-road", gate=gate)
+        else:
+            text = self.words.text("quarantined", gate=gate, shape=shape, count=count)
         return Notice(key=f"quarantine:{provider}:{shape}", text=text)
 
     def trouble(self, provider: Provider, error: str, waiting: int) -> Notice:
@@ -194,6 +201,16 @@ class OwnerVoice:
 
     def menu(self, command: str, language: str | None) -> Text:
         return self._texts.text(f"client-{command}", language or self._language)
+
+
+def change_settled(words: Words, delivery: Delivery, *, fixed: bool, reply_to: int | None) -> Notice:
+    """The question after an edit that cannot be made there has its answer. fixed: new words go as a message."""
+    return Notice(_change_key(delivery), words.text("settled-fixed" if fixed else "settled-kept"), (), reply_to)
+
+
+def _change_key(delivery: Delivery) -> str:
+    """A question about a change of a message stands beside the one about its sending."""
+    return f"change:{delivery.id}" if delivery.act is Act.SEND else f"delivery:{delivery.id}"
 
 
 _WITH_PLACE = frozenset({"settled-sent", "settled-delivered", "settled-read", "settled-waiting", "settled-failed"})
@@ -252,6 +269,11 @@ def ask_text(words: Words, contact: Contact) -> Notice:
     return Notice(f"reply:{contact.id}", words.text("ask-text", name=contact.name), ((cancel,),))
 
 
+def ask_dropped(words: Words, contact: Contact) -> Notice:
+    """The same message once she wants to answer no more."""
+    return Notice(f"reply:{contact.id}", words.text("sent-to-nobody"))
+
+
 def unknown_command(words: Words, name: str, near: str | None, desk_message_id: int) -> Notice:
     if near:
         text = words.text("command-unknown-near", command=f"/{name}", near=f"/{near}")
@@ -296,16 +318,27 @@ def stranger(words: Words, kind: str, ref: object, *, chat: str = "", reply_to: 
 # -- screens ----------------------------------------------------------------------------------------------------------
 
 
-def claimed(words: Words, ready: Sequence[Provider], missing: Sequence[Provider], findings: Sequence[Text]) -> Notice:
-    """The first screen. findings: what the probe of the desk found; none: topics are on."""
+def claimed(
+    words: Words,
+    ready: Sequence[Provider],
+    missing: Sequence[Provider],
+    findings: Sequence[Text],
+    *,
+    ref: str = "",
+    reply_to: int | None = None,
+) -> Notice:
+    """The first screen. findings: what the probe of the desk found; none: topics are on. ref: which /start of hers
+    it answers; empty: the desk was claimed.
+    """
     lines = [words.text("claimed")]
     if ready:
         lines.append(words.text("claim-ready", gates=", ".join(map(words.gate, ready))))
     if missing:
         lines.append(words.text("claim-missing", gates=", ".join(map(words.gate, missing))))
     lines += findings or [words.text("claim-topics-on")]
-    check = Button(words.plain("button-check-topics"), data("g", "topics"), style="primary")
-    return Notice("claimed", join(lines), ((check,),) if findings else (), pin=False, silent=False)
+    check = Button(words.plain("button-check-topics"), data("g", "topics", *filter(None, [ref])), style="primary")
+    key = f"start:{ref}" if ref else "claimed"
+    return Notice(key, join(lines), ((check,),) if findings else (), reply_to, silent=False)
 
 
 def help_text(words: Words, name: str = "") -> Text | None:

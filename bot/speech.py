@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot import say
 from bot.say import OwnerVoice, Status
-from inbox.model import Contact, Notice, Provider, Text
+from inbox.model import Contact, Delivery, Notice, Provider, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Speech(OwnerVoice):
     def crossed(self, message_id: int) -> Notice:
         return say.line(self.words, "other-topic", message_id)
 
-    def for_whom(self, message_id: int, question: int, contacts: Sequence[Contact], more: int | None) -> Notice:
+    def for_whom(self, message_id: int | None, question: int, contacts: Sequence[Contact], more: int | None) -> Notice:
         return say.ask_whom(self.words, str(question), contacts, reply_to=message_id, more=more)
 
     def given(self, question: int, contact: Contact | None) -> Notice:
@@ -39,8 +39,19 @@ class Speech(OwnerVoice):
     def answer_whom(self, contact: Contact) -> Notice:
         return say.ask_text(self.words, contact)
 
-    def welcome(self, standing: Standing) -> Notice:
-        return say.claimed(self.words, standing.ready, standing.missing, standing.findings)
+    def welcome(self, standing: Standing, ref: str = "", reply_to: int | None = None) -> Notice:
+        """ref: which /start of hers it answers; empty: the desk was claimed."""
+        ready, missing = standing.ready, standing.missing
+        return say.claimed(self.words, ready, missing, standing.findings, ref=ref, reply_to=reply_to)
+
+    def stranger(self, kind: str, ref: str, chat: str, message_id: int | None) -> Notice:
+        return say.stranger(self.words, kind, ref, chat=chat, reply_to=message_id)
+
+    def change_settled(self, delivery: Delivery, reply_to: int | None, *, fixed: bool) -> Notice:
+        return say.change_settled(self.words, delivery, fixed=fixed, reply_to=reply_to)
+
+    def not_asked(self, contact: Contact) -> Notice:
+        return say.ask_dropped(self.words, contact)
 
     def help(self, message_id: int, name: str) -> Notice:
         return say.answer(say.help_text(self.words, name) or say.help_text(self.words) or Text(), message_id)

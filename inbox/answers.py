@@ -16,6 +16,7 @@ from inbox.model import (
     Author,
     Delivery,
     DeliveryState,
+    ExternalId,
     Identity,
     Message,
     Part,
@@ -103,8 +104,9 @@ def change_waiting(
     live = [d for d in rows if d.state is not DeliveryState.DROPPED]
     if not live or any(d.state not in UNSENT for d in live):
         return False
-    unit.add_version(message.id, content, unit.now)
-    plan = _plan(unit.message(message.id), abilities)
+    reword(unit, identity, message, content, unit.now)
+    message = unit.message(message.id)
+    plan = _plan(message, abilities)
     if isinstance(plan, Refusal):
         _drop(unit, live)
         _refuse(unit, identity, message, plan, voice)
@@ -124,9 +126,33 @@ def take_back(unit: Unit, identity: Identity, message: Message) -> bool:
     if any(d.state not in UNSENT for d in live):
         return False
     _drop(unit, live)
-    unit.add_version(message.id, None, unit.now)
+    reword(unit, identity, message, None, unit.now)
     refresh_mark(unit, message.id)
     return True
+
+
+def reword(
+    unit: Unit,
+    identity: Identity,
+    message: Message,
+    content: Part | None,
+    at: datetime,
+    external_id: ExternalId | None = None,
+) -> None:
+    """A message of the owner has other words now, or is gone (None): its version and the export's line, once each."""
+    if message.deleted_at is not None or (content is not None and content.text == message.text):
+        return
+    unit.add_version(message.id, content, at)
+    unit.emit(
+        identity.address.provider,
+        "message.deleted" if content is None else "message.edited",
+        at,
+        client=identity.contact_id,
+        message=message.id,
+        external_id=external_id,
+        author=str(message.author),
+        **({} if content is None else {"text": content.text.plain}),
+    )
 
 
 def _drop(unit: Unit, rows: Sequence[Delivery]) -> None:

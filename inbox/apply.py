@@ -17,9 +17,9 @@ from inbox import people
 from inbox.abilities import Abilities
 from inbox.answers import queue_auto
 from inbox.codec import plain
-from inbox.fate import report
+from inbox.fate import is_token_of, report, tell_general
 from inbox.gate import Came, Changed, Claim, Fact, ForDesk, Inbound, Progress, Reacted, Rekeyed, Road
-from inbox.lanes import DESK, GENERAL, client_lane, desk_lane
+from inbox.lanes import DESK, client_lane, desk_lane
 from inbox.model import (
     EMPTY,
     INBOX,
@@ -107,7 +107,11 @@ def store_message(unit: Unit, identity: Identity, fact: Came) -> Message:
         fact.author,
         at=fact.at,
         content=Part(
-            text=fact.text, extra=fact.extra, reply_to=quoted.message_id if quoted else None, quote=fact.quote
+            text=fact.text,
+            extra=fact.extra,
+            reply_to=quoted.message_id if quoted else None,
+            quote=fact.quote,
+            mark=fact.mark,
         ),
         attachments=fact.attachments,
         album=fact.album,
@@ -157,20 +161,27 @@ def _is_own_echo(unit: Unit, fact: Came, rules: Rules) -> bool:
     While a send to that person is under way the echo waits as a job; a send whose answer was lost and whose words are
     these has hereby its outcome.
     """
-    identity = unit.identity_at(fact.person.address)
+    identity = people.find(unit, fact.person)
     if identity is None:
         return False
+    if fact.echo_token is not None and is_token_of(unit, identity, fact.echo_token):
+        report(unit, _as_progress(fact, fact.echo_token), rules.voice)
+        return True
     lane = client_lane(identity.address.provider, identity.contact_id)
     open_sends = unit.unsettled_in(lane)
     if any(d.state is DeliveryState.SENDING for d in open_sends):
         unit.add_job("echo", {"fact": plain(fact)}, unit.now + ECHO_WAIT)
         return True
     for delivery in open_sends:
-        if isinstance(delivery.content, Part) and delivery.content.text.plain == fact.text.plain:
-            token = str(delivery.id)
-            report(unit, _as_progress(fact, token), rules.voice)
+        if isinstance(delivery.content, Part) and _same_words(delivery.content, fact):
+            report(unit, _as_progress(fact, str(delivery.id)), rules.voice)
             return True
     return False
+
+
+def _same_words(part: Part, fact: Came) -> bool:
+    """A file comes back under another name, so only its being there is compared; without words that says too little."""
+    return part.text.plain == fact.text.plain != "" and bool(part.attachments) == bool(fact.attachments)
 
 
 def _as_progress(fact: Came, token: str) -> Progress:
@@ -196,7 +207,7 @@ def _open(unit: Unit, fact: Came, command: str | None, rules: Rules) -> None:
     if not unit.once(f"menu:{address.provider}:{address.account}:{fact.external_id}"):
         return
     known = people.meet(unit, fact.person, fact.source)
-    unit.set_identity(known.identity.id, last_inbound_at=fact.at)
+    _opened_window(unit, known.identity, fact)
     if command:
         text = rules.voice.menu(command, known.contact.language)
         queue_auto(unit, known.identity, Part(text=text), rules.roads[address.provider], rules.voice)
@@ -219,6 +230,8 @@ def _changed(unit: Unit, fact: Changed) -> None:
         return
     contact = unit.identity(message.identity_id).contact_id
     content = None if fact.text is None else Part(text=fact.text, extra=message.extra)
+    if content is not None:
+        _keep_words_for_desk(unit, message)
     unit.add_version(message.id, content, fact.at)
     kind = "message.deleted" if fact.text is None else "message.edited"
     data = {} if words is None else {"text": words}
@@ -234,6 +247,13 @@ def _changed(unit: Unit, fact: Changed) -> None:
     )
     act = Act.DELETE if fact.text is None else Act.EDIT
     unit.add_delivery(act, DESK, desk_lane(contact), message_id=message.id, content=Part(text=fact.text or EMPTY))
+
+
+def _keep_words_for_desk(unit: Unit, message: Message) -> None:
+    """What the desk has not shown yet it shows with the words that came; the new ones follow as an answer to it."""
+    for row in unit.deliveries_of(message.id, DESK):
+        if row.act is Act.SEND and row.content is None and row.state in (DeliveryState.WAITING, DeliveryState.SENDING):
+            unit.set_delivery(row.id, content=Part(text=message.text))
 
 
 def _reacted(unit: Unit, fact: Reacted) -> None:
@@ -271,12 +291,7 @@ def _road(unit: Unit, fact: Road, rules: Rules) -> None:
     roads[fact.route] = state
     unit.set_setting("roads", json.dumps(roads))
     unit.emit(fact.provider, "gate.changed", fact.at, open=fact.open, may_reply=fact.may_reply)
-    unit.add_delivery(
-        Act.NOTICE,
-        DESK,
-        GENERAL,
-        content=rules.voice.road(fact.provider, open=fact.open, may_reply=fact.may_reply),
-    )
+    tell_general(unit, rules.voice.road(fact.provider, open=fact.open, may_reply=fact.may_reply), rank=1)
 
 
 def _fact(unit: Unit, fact: Fact) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from inbox.errors import InboxError
 from inbox.model import Act, Attachment, Contact, Identity, Message, Notice, Topic
 
 
@@ -47,10 +48,12 @@ class Sent:
 
     shown: (desk message id, index of the item) pairs; joined texts share one id, an album has one per item, a text
     too long for one message several. For `tell` the index is 0. stray: it did not land in the topic asked for.
+    cut: what ended a `show` of several calls after the first ones had left.
     """
 
     shown: tuple[tuple[int, int], ...]
     stray: bool = False
+    cut: InboxError | None = None
 
 
 class How(StrEnum):
@@ -98,6 +101,6 @@ class Desk(Protocol):
 
     async def pin(self, desk_message_id: int) -> None: ...
 
-    async def mark(self, desk_message_id: int, emoji: str) -> None:
-        """Put the bot's one reaction on a message; empty takes it away."""
+    async def mark(self, chat_id: int, message_id: int, emoji: str) -> None:
+        """Put the bot's one reaction on a message; empty takes it away. It may stand beside the desk, where she wrote."""
         ...

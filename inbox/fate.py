@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from inbox.gate import Came, Changed, Progress, Reacted, Receipt
 from inbox.lanes import DESK, GENERAL, desk_lane
 from inbox.model import Act, Author, Delivery, DeliveryId, DeliveryState, Identity, MessageId, Notice
 from inbox.states import NOTE_MARK, advance, mark_of
-from inbox.store import Unit
+from inbox.store import Ref, Unit
 from inbox.voice import Voice
 
 WAITED = timedelta(seconds=2)
 WINDOW = "window"
-SETTLED = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ})
+NOTICES = 100
 
 
 def taken(unit: Unit, delivery: Delivery, receipt: Receipt, voice: Voice) -> list[Came | Changed | Reacted | Progress]:
@@ -26,35 +26,33 @@ def taken(unit: Unit, delivery: Delivery, receipt: Receipt, voice: Voice) -> lis
     for external_id in receipt.external_ids:
         unit.add_ref(address.provider, address.account, external_id, delivery.message_id, delivery.part)
         waiting += unit.take_early(address.provider, address.account, external_id)
-    unit.set_delivery(delivery.id, external_id=receipt.external_ids[0] if receipt.external_ids else None)
-    _move(unit, delivery, receipt.state, voice)
+    if receipt.external_ids:
+        unit.set_delivery(delivery.id, external_id=receipt.external_ids[0])
+    _move(unit, delivery, receipt.state, voice, at=receipt.at)
     return waiting
 
 
 def fail(unit: Unit, delivery: Delivery, error: str, voice: Voice) -> None:
     """Refused for good: 💔 and why; a closed road is not a failure, the text is held."""
     identity = _identity(unit, delivery)
-    unit.set_delivery(delivery.id, error=error)
-    if error.split(":")[1] == WINDOW and delivery.act is Act.SEND:
-        hold(unit, delivery, voice)
-        return
     if delivery.act is not Act.SEND:
-        unit.set_delivery(delivery.id, state=DeliveryState.FAILED)
-        row = unit.delivery(delivery.id)
+        row = unit.set_delivery(delivery.id, state=DeliveryState.FAILED, error=error)
         _say(unit, identity, voice.cannot(str(delivery.act), row, identity, _reply_to(unit, row)))
-        return
-    _move(unit, unit.delivery(delivery.id), DeliveryState.FAILED, voice, error=error)
+    elif _reason(error) == WINDOW:
+        if delivery.state in (DeliveryState.WAITING, DeliveryState.SENDING):
+            hold(unit, delivery, error, voice, unit.now)
+    else:
+        _move(unit, delivery, DeliveryState.FAILED, voice, error=error)
 
 
-def hold(unit: Unit, delivery: Delivery, voice: Voice) -> None:
+def hold(unit: Unit, delivery: Delivery, error: str, voice: Voice, at: datetime) -> None:
     """The road is closed: the text stands aside until the owner says what shall become of it."""
     identity = _identity(unit, delivery)
-    unit.set_delivery(delivery.id, state=DeliveryState.PARKED)
-    row = unit.delivery(delivery.id)
+    row = unit.set_delivery(delivery.id, state=DeliveryState.PARKED, error=error)
     unit.emit(
         identity.address.provider,
         "delivery.changed",
-        unit.now,
+        at,
         client=identity.contact_id,
         message=row.message_id,
         state="waiting",
@@ -66,18 +64,15 @@ def hold(unit: Unit, delivery: Delivery, voice: Voice) -> None:
 
 def expire(unit: Unit, delivery: Delivery, voice: Voice) -> None:
     """It could not leave for a day: the owner is asked before it does."""
-    unit.set_delivery(delivery.id, error="refused:expired:")
     identity = _identity(unit, delivery)
-    unit.set_delivery(delivery.id, state=DeliveryState.PARKED)
-    row = unit.delivery(delivery.id)
+    row = unit.set_delivery(delivery.id, state=DeliveryState.PARKED, error="refused:expired:")
     _say(unit, identity, voice.failed(row, identity, _reply_to(unit, row)))
     refresh_mark(unit, _message(row))
 
 
 def doubt(unit: Unit, delivery: Delivery, error: str, voice: Voice) -> None:
     """Nobody knows whether it went out: 🤔 and the question."""
-    unit.set_delivery(delivery.id, error=error)
-    _move(unit, delivery, DeliveryState.UNCERTAIN, voice)
+    _move(unit, delivery, DeliveryState.UNCERTAIN, voice, error=error)
 
 
 def report(unit: Unit, fact: Progress, voice: Voice) -> None:
@@ -85,8 +80,7 @@ def report(unit: Unit, fact: Progress, voice: Voice) -> None:
     ref = unit.ref(fact.provider, fact.account, fact.external_id)
     delivery = None
     if ref is not None:
-        rows = [d for d in unit.deliveries_of(ref.message_id, fact.provider) if d.act is Act.SEND]
-        delivery = next((d for d in reversed(rows) if d.part == ref.part and d.state in SETTLED | _OPEN), None)
+        delivery = _by_ref(unit, fact, ref)
     elif fact.token is not None:
         delivery = _by_token(unit, fact)
         if delivery is not None and delivery.message_id is not None:
@@ -96,41 +90,67 @@ def report(unit: Unit, fact: Progress, voice: Voice) -> None:
         if ref is None:
             unit.keep_early(fact.provider, fact.account, fact.external_id, fact)
         return
-    if fact.error is not None and fact.error.split(":")[1] == WINDOW:
-        if delivery.state in (DeliveryState.SENT, DeliveryState.UNCERTAIN):
-            unit.set_delivery(delivery.id, error=fact.error)
-            hold(unit, delivery, voice)
+    if fact.error is not None and _reason(fact.error) == WINDOW:
+        if delivery.state in (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNCERTAIN):
+            hold(unit, delivery, fact.error, voice, fact.at)
         return
-    _move(unit, delivery, fact.state, voice, error=fact.error)
+    _move(unit, delivery, fact.state, voice, error=fact.error, at=fact.at)
 
 
-_OPEN = frozenset({DeliveryState.SENDING, DeliveryState.UNCERTAIN, DeliveryState.FAILED, DeliveryState.WAITING})
+def _by_ref(unit: Unit, fact: Progress, ref: Ref) -> Delivery | None:
+    """The send that got this id; an album that left in one call has further ids, which name its part only.
+
+    A retry has an id of its own, so a report about the try before it says nothing of it.
+    """
+    rows = [d for d in unit.deliveries_of(ref.message_id, fact.provider) if d.act is Act.SEND and d.part == ref.part]
+    named = [d for d in rows if d.external_id == fact.external_id]
+    live = [d for d in named or rows if d.state is not DeliveryState.DROPPED]
+    return live[-1] if live else None
+
+
+def is_token_of(unit: Unit, identity: Identity, token: str) -> bool:
+    """Whether this token went out with a send of ours to that person."""
+    delivery = _tokened(unit, token)
+    return delivery is not None and delivery.act is Act.SEND and _identity(unit, delivery).id == identity.id
+
+
+def _tokened(unit: Unit, token: str | None) -> Delivery | None:
+    if token is None or not token.isdecimal() or len(token) > 18:
+        return None
+    try:
+        return unit.delivery(DeliveryId(int(token)))
+    except KeyError:
+        return None
 
 
 def _by_token(unit: Unit, fact: Progress) -> Delivery | None:
-    """The send whose own token a report gives back: only while its outcome is not known yet."""
-    if fact.token is None or not fact.token.isdecimal() or len(fact.token) > 18:
+    """The send whose own token a report gives back: only while its id is not known yet."""
+    delivery = _tokened(unit, fact.token)
+    if delivery is None:
         return None
-    try:
-        delivery = unit.delivery(DeliveryId(int(fact.token)))
-    except KeyError:
+    if delivery.target != fact.provider or delivery.act is not Act.SEND or delivery.external_id is not None:
         return None
-    if delivery.target != fact.provider or delivery.external_id is not None:
-        return None
-    return delivery if delivery.state in (DeliveryState.UNCERTAIN, DeliveryState.SENDING) else None
+    return None if delivery.state is DeliveryState.DROPPED else delivery
 
 
-def _move(unit: Unit, delivery: Delivery, state: DeliveryState, voice: Voice, error: str | None = None) -> None:
+def _move(
+    unit: Unit,
+    delivery: Delivery,
+    state: DeliveryState,
+    voice: Voice,
+    *,
+    error: str | None = None,
+    at: datetime | None = None,
+) -> None:
     new = advance(delivery.state, state)
     if new is None:
         return
-    unit.set_delivery(delivery.id, state=new, **({"error": error} if error else {}))
-    row = unit.delivery(delivery.id)
+    row = unit.set_delivery(delivery.id, state=new, **({"error": error} if error else {}))
     identity = _identity(unit, row)
     unit.emit(
         identity.address.provider,
         "delivery.changed",
-        unit.now,
+        at or unit.now,
         client=identity.contact_id,
         message=row.message_id,
         external_id=row.external_id,
@@ -171,7 +191,17 @@ def _say(unit: Unit, identity: Identity, notice: Notice) -> None:
 
 
 def tell_general(unit: Unit, notice: Notice, rank: int = 0) -> None:
+    """Say it outside topics; where the same notice still waits, it says the newer words at once."""
+    for row in unit.lane_rows(GENERAL, NOTICES):
+        if isinstance(row.content, Notice) and row.content.key == notice.key:
+            unit.set_delivery(row.id, content=notice)
+            return
     unit.add_delivery(Act.NOTICE, DESK, GENERAL, content=notice, rank=rank)
+
+
+def _reason(error: str) -> str:
+    """The reason in a stored error, "name:reason:code"."""
+    return error.split(":")[1]
 
 
 def _identity(unit: Unit, delivery: Delivery) -> Identity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from inbox.apply import Effects, Rules, apply
@@ -49,12 +50,15 @@ class IntakeWorker:
         self._log = log
 
     async def run(self) -> None:
-        await self._store.write(reopen_quarantine)
+        opened = False
         while True:
             try:
+                if not opened:
+                    await self._store.write(reopen_quarantine)
+                    opened = True
                 busy = await self._round()
             except StorageDown:
-                await asyncio.sleep(1)
+                await self._clock.sleep(1.0)
                 continue
             if not busy:
                 await self._wake.wait(1.0)
@@ -64,10 +68,11 @@ class IntakeWorker:
         pending: list[asyncio.Future[Effects]] = []
         for row in rows:
             facts = self._parse(row)
-            if any(isinstance(f, Claim | Road) for f in facts or ()):
+            alone = any(isinstance(f, Claim | Road) for f in facts)
+            if alone:
                 await self._collect(pending)
             pending.append(asyncio.ensure_future(self._apply(row, facts)))
-            if any(isinstance(f, Claim | Road) for f in facts or ()):
+            if alone:
                 await self._collect(pending)
         await self._collect(pending)
         return bool(rows)
@@ -87,17 +92,22 @@ class IntakeWorker:
             if isinstance(effects, Effects) and (effects.claimed or effects.roads_changed):
                 await self._changed(effects)
 
-    def _parse(self, row: RawRow) -> Sequence[Inbound] | None:
-        """None: not understood; the reason is looked at again when it is put aside."""
+    def _parse(self, row: RawRow) -> Sequence[Inbound] | str:
+        """The facts, or the shape under which the body is put aside."""
+        intake = self._intakes.get(row.raw.provider)
+        if intake is None:
+            return "gate_off"
         try:
-            return list(self._intakes[row.raw.provider].parse(row.raw))
-        except (Unreadable, KeyError):
-            return None
+            return list(intake.parse(row.raw))
+        except Unreadable as error:
+            return error.reason or "unknown"
+        except Exception as error:
+            self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=type(error).__name__)
+            return f"broken:{type(error).__name__}"
 
-    async def _apply(self, row: RawRow, facts: Sequence[Inbound] | None) -> Effects:
-        if facts is None:
-            shape = self._shape(row)
-            await self._store.write(lambda u: self._put_aside(u, row, shape))
+    async def _apply(self, row: RawRow, facts: Sequence[Inbound] | str) -> Effects:
+        if isinstance(facts, str):
+            await self._store.write(lambda u: self._put_aside(u, row, facts))
             return Effects()
         error: Exception | None = None
         for _ in range(ATTEMPTS):
@@ -107,7 +117,7 @@ class IntakeWorker:
                 raise
             except Exception as problem:
                 error = problem
-        self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=repr(type(error).__name__))
+        self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=type(error).__name__)
         await self._store.write(lambda u: self._put_aside(u, row, f"broken:{type(error).__name__}"))
         return Effects()
 
@@ -118,26 +128,18 @@ class IntakeWorker:
         unit.set_raw(_id(row), "desk" if effects.for_desk else "done")
         return effects
 
-    def _shape(self, row: RawRow) -> str:
-        try:
-            list(self._intakes[row.raw.provider].parse(row.raw))
-        except Unreadable as error:
-            return error.reason or "unknown"
-        except KeyError:
-            return "gate_off"
-        return "unknown"
-
     def _put_aside(self, unit: Unit, row: RawRow, shape: str) -> None:
         unit.set_raw(_id(row), "quarantined", error=shape, attempts=row.attempts + 1)
         key = f"quarantine:{row.raw.provider}:{shape}"
         told = json.loads(unit.setting(key) or "{}")
         count = int(told.get("count", 0)) + (0 if row.attempts else 1)
-        since = told.get("told")
-        due = since is None or unit.now.timestamp() - float(since) >= TELL_AGAIN.total_seconds()
-        state = {"count": count, "told": unit.now.timestamp() if due else since}
-        unit.set_setting(key, json.dumps(state))
+        now, since = unit.now.timestamp(), float(told.get("told", 0))
+        due = now - since >= TELL_AGAIN.total_seconds()
+        since = now if due else since
+        unit.set_setting(key, json.dumps({"count": count, "told": since}))
         if row.attempts == 0 or due:
-            tell_general(unit, self._rules.voice.quarantined(row.raw.provider, shape, count), rank=1)
+            notice = self._rules.voice.quarantined(row.raw.provider, shape, count)
+            tell_general(unit, replace(notice, key=f"{notice.key}:{int(since)}"), rank=1)
 
 
 def reopen_quarantine(unit: Unit) -> None:

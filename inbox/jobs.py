@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -44,7 +43,7 @@ class JobWorker:
                     busy = await self._due(kind) or busy
                 await self._sweep()
             except StorageDown:
-                await asyncio.sleep(1)
+                await self._clock.sleep(1.0)
                 continue
             if busy:
                 for wake in self._done:

@@ -50,7 +50,11 @@ class MediaWorker:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             while True:
-                jobs = await self._store.read(lambda r: r.jobs_due("fetch", self._clock.now(), PARALLEL * 2))
+                try:
+                    jobs = await self._store.read(lambda r: r.jobs_due("fetch", self._clock.now(), PARALLEL * 2))
+                except StorageDown:
+                    await self._clock.sleep(1.0)
+                    continue
                 for job in jobs:
                     if job.id not in self._busy and len(self._busy) < PARALLEL:
                         self._busy.add(job.id)
@@ -61,7 +65,7 @@ class MediaWorker:
         try:
             await self._fetch(job)
         except StorageDown:
-            await asyncio.sleep(1)
+            await self._clock.sleep(1.0)
         finally:
             self._busy.discard(job.id)
             self._wake.ring()
@@ -76,7 +80,9 @@ class MediaWorker:
         except Refused as error:
             reason = error.reason
             await self._store.write(lambda u: lost(u, job, attachment_id, reason, self._rules))
-        except (InboxError, TimeoutError) as error:
+        except StorageDown:
+            raise
+        except Exception as error:
             await self._later(job, attachment_id, error)
         else:
             await self._store.write(lambda u: stored(u, job, attachment, blob))
@@ -89,7 +95,7 @@ class MediaWorker:
             return await self._blobs.put(gate.download(attachment), LIMIT)
 
     async def _later(self, job: Job, attachment_id: AttachmentId, error: Exception) -> None:
-        self._log.info("media.later", attachment=attachment_id, attempts=job.attempts, error=str(error))
+        self._log.info("media.later", attachment=attachment_id, attempts=job.attempts, error=_told(error))
         attempts = job.attempts + 1
         wait = fetch_backoff(attempts)
         if isinstance(error, Throttled):
@@ -114,7 +120,11 @@ def stored(unit: Unit, job: Job, attachment: Attachment, blob: Blob) -> None:
         unit.now,
         client=identity.contact_id,
         message=message.id,
-        media={"kind": str(attachment.kind), "sha256": blob.sha256, "size": blob.size, "mime": attachment.mime},
+        sha256=blob.sha256,
+        size=blob.size,
+        kind=str(attachment.kind),
+        mime=attachment.mime,
+        name=attachment.name,
     )
     for row in unit.deliveries_of(message.id, DESK):
         if row.act is Act.FILE and row.state is DeliveryState.PARKED and _about(row.content, attachment.id):
@@ -136,6 +146,10 @@ def lost(unit: Unit, job: Job, attachment_id: AttachmentId, reason: str, rules: 
 def needs_bytes(attachment: Attachment, abilities: Abilities | None) -> bool:
     """Whether this road must have the file's bytes first."""
     return abilities is None or attachment.origin not in abilities.shares_files_with
+
+
+def _told(error: Exception) -> str:
+    return error.stored() if isinstance(error, InboxError) else type(error).__name__
 
 
 def _about(content: object, attachment_id: AttachmentId) -> bool:

@@ -172,6 +172,7 @@ class Message:
     album: str | None = None
     reply_to: MessageId | None = None
     quote: str | None = None  # the words of it that were quoted, where the network says
+    mark: str | None = None  # the network's own label: "forwarded", "forwarded_often"
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
 
@@ -185,6 +186,7 @@ class Part:
     extra: Extra | None = None
     reply_to: MessageId | None = None
     quote: str | None = None
+    mark: str | None = None
     emoji: str | None = None  # Act.REACT; None takes the reaction back
 
 

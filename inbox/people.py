@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from inbox.gate import Person, Rekeyed
+from inbox.lanes import client_lane, desk_lane
 from inbox.model import Contact, Identity
 from inbox.store import Unit
+
+ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ def meet(unit: Unit, person: Person, source: str | None = None) -> Known:
     found = _known(unit, person)
     here = [i for i in found if _same_account(i, person)]
     for other in here[1:]:
-        unit.join_identities(here[0].id, other.id)
+        _join(unit, here[0], other)
     if here:
         identity, new = here[0], False
     else:
@@ -45,15 +50,40 @@ def meet(unit: Unit, person: Person, source: str | None = None) -> Known:
     return Known(contact, identity, new)
 
 
+def find(unit: Unit, person: Person) -> Identity | None:
+    """The identity that the body names, if it is known."""
+    return next((i for i in _known(unit, person) if _same_account(i, person)), None)
+
+
 def rekey(unit: Unit, fact: Rekeyed) -> None:
     """The network changed a person's ids: the client stays the same."""
+    address = fact.person.address
+    digest = hashlib.sha256(json.dumps([address.user, *fact.person.keys, *fact.old_keys]).encode()).hexdigest()[:20]
+    if not unit.once(f"rekey:{address.provider}:{address.account}:{fact.at.isoformat()}:{digest}"):
+        return
     olds = [i for key in fact.old_keys for i in unit.identities_by_key(key) if _same_account(i, fact.person)]
     if olds:
+        early = unit.identity_at(address)
+        if early is not None and early.id != olds[0].id:
+            _join(unit, olds[0], early)
         for key in fact.person.keys:
             unit.add_key(olds[0].id, key)
-        unit.set_identity(olds[0].id, address=fact.person.address)
+        unit.set_identity(olds[0].id, address=address)
     known = meet(unit, fact.person)
-    unit.emit(fact.person.address.provider, "client.changed", fact.at, client=known.contact.id, change="ids")
+    unit.emit(address.provider, "client.changed", fact.at, client=known.contact.id, change="ids")
+
+
+def _join(unit: Unit, keep: Identity, gone: Identity) -> None:
+    """One identity, one client: what still waits for the one that goes moves to the lanes of the one that stays."""
+    kept, lost = unit.identity(keep.id).contact_id, unit.identity(gone.id).contact_id
+    providers = {i.address.provider for i in unit.identities_of(lost)}
+    unit.join_identities(keep.id, gone.id)
+    if kept == lost:
+        return
+    lanes = [(desk_lane(lost), desk_lane(kept)), *((client_lane(p, lost), client_lane(p, kept)) for p in providers)]
+    for old, new in lanes:
+        for row in (*unit.unsettled_in(old), *unit.parked_in(old), *unit.lane_rows(old, ALL)):
+            unit.set_delivery(row.id, lane=new)
 
 
 def _known(unit: Unit, person: Person) -> list[Identity]:

@@ -7,13 +7,14 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from inbox import fate
 from inbox.abilities import Abilities
+from inbox.answers import reword
 from inbox.apply import Effects, Rules, apply
 from inbox.clock import Clock, Wake
-from inbox.errors import InboxError, Locked, Refused, Throttled, Unreachable
+from inbox.errors import InboxError, Locked, Refused, StorageDown, Throttled, Unreachable
 from inbox.fate import tell_general
 from inbox.gate import Deletes, Edits, Gate, Outgoing, Reacts, Receipt
 from inbox.lanes import contact_of
@@ -22,6 +23,7 @@ from inbox.media import needs_bytes
 from inbox.model import (
     Act,
     Attachment,
+    Author,
     ContactId,
     Delivery,
     DeliveryState,
@@ -123,7 +125,7 @@ class ClientTarget:
             self._log.error("send.broken", target=self.name, error=type(error).__name__)
             await self._not_taken(call, TimeoutError())
         else:
-            await self._store.write(lambda u: self._taken(u, call, receipt))
+            await self._accepted(call, receipt)
             await self._recovered()
         for wake in self._done:
             wake.ring()
@@ -144,10 +146,21 @@ class ClientTarget:
             raise Refused("not_allowed")
         return Receipt((), self._clock.now())
 
+    async def _accepted(self, letter: Letter, receipt: Receipt) -> None:
+        """It went out; where that cannot be told, because a fact that waited for its id breaks, the owner is asked."""
+        try:
+            await self._settle(lambda u: self._taken(u, letter, receipt))
+        except StorageDown:
+            raise
+        except Exception as error:
+            self._log.error("send.broken", target=self.name, error=type(error).__name__)
+            await self._not_taken(letter, TimeoutError())
+
     def _taken(self, unit: Unit, letter: Letter, receipt: Receipt) -> None:
         if letter.rows[0].act is not Act.SEND:
             for row in letter.rows:
-                unit.set_delivery(row.id, state=DeliveryState.SENT)
+                unit.set_delivery(row.id, state=DeliveryState.SENT, error=None)
+            self._changed(unit, letter, receipt.at)
             return
         ids = receipt.external_ids
         for number, row in enumerate(letter.rows):
@@ -155,28 +168,62 @@ class ClientTarget:
             for fact in fate.taken(unit, unit.delivery(row.id), replace(receipt, external_ids=own), self._rules.voice):
                 apply(unit, fact, self._rules, Effects())
 
+    def _changed(self, unit: Unit, letter: Letter, at: datetime) -> None:
+        """The client sees her change now: the message has it, and the export."""
+        row, identity, external = letter.rows[0], letter.identity, letter.external_id
+        message = unit.message(letter.message.id)
+        if row.act is Act.EDIT:
+            reword(unit, identity, message, Part(text=_part(row).text, extra=message.extra), at, external)
+        elif row.act is Act.DELETE:
+            reword(unit, identity, message, None, at, external)
+        else:
+            unit.emit(
+                identity.address.provider,
+                "message.reaction",
+                at,
+                client=identity.contact_id,
+                message=message.id,
+                external_id=external,
+                emoji=_part(row).emoji,
+                author=str(Author.OWNER),
+            )
+
+    async def _settle(self, work: Callable[[Unit], None]) -> None:
+        """What became of a call is known only here: a disk that does not take it is waited for."""
+        while True:
+            try:
+                await self._store.write(work)
+                return
+            except StorageDown as error:
+                if error.reason == "closed":
+                    raise
+                self._log.warning("send.unsettled", target=self.name, error=error.stored())
+                await self._clock.sleep(1.0)
+
     async def _not_taken(self, letter: Letter, error: Exception) -> None:
         """The one place where an error becomes a state."""
         rows = letter.rows
-        if isinstance(error, Refused):
+        if isinstance(error, Refused) and _stands_already(rows[0], error):
+            await self._settle(lambda u: self._taken(u, letter, Receipt((), self._clock.now())))
+        elif isinstance(error, Refused):
             stored = error.stored()
-            await self._store.write(lambda u: self._each(u, rows, fate.fail, stored))
+            await self._settle(lambda u: self._each(u, rows, fate.fail, stored))
         elif isinstance(error, Throttled):
             seconds = error.retry_after * self._random.uniform(1.0, 1.2)
             if error.everyone:
                 self._account.block(self._clock.monotonic(), seconds)
-            await self._store.write(lambda u: self._put_back(u, rows, seconds, counted=False))
+            await self._settle(lambda u: self._put_back(u, rows, seconds, counted=False))
         elif isinstance(error, Unreachable):
             seconds = backoff(rows[0].attempts + 1, self._random.random)
-            await self._store.write(lambda u: self._put_back(u, rows, seconds))
+            await self._settle(lambda u: self._put_back(u, rows, seconds))
         elif isinstance(error, Locked):
             await self._locked(rows, error)
         elif rows[0].act is not Act.SEND:
             seconds = backoff(rows[0].attempts + 1, self._random.random)  # an edit or a reaction may be said twice
-            await self._store.write(lambda u: self._put_back(u, rows, seconds))
+            await self._settle(lambda u: self._put_back(u, rows, seconds))
         else:
             text = error.stored() if isinstance(error, InboxError) else "uncertain:timeout:"
-            await self._store.write(lambda u: self._each(u, rows, fate.doubt, text))
+            await self._settle(lambda u: self._each(u, rows, fate.doubt, text))
 
     def _each(
         self, unit: Unit, rows: Sequence[Delivery], settle: Callable[[Unit, Delivery, str, Voice], None], error: str
@@ -187,6 +234,8 @@ class ClientTarget:
     def _put_back(self, unit: Unit, rows: Sequence[Delivery], seconds: float, *, counted: bool = True) -> None:
         for row in rows:
             current = unit.delivery(row.id)
+            if current.state is not DeliveryState.SENDING:
+                continue  # a report came first: it went out after all
             unit.set_delivery(
                 row.id,
                 state=DeliveryState.WAITING,
@@ -206,7 +255,7 @@ class ClientTarget:
         self._trouble = error.stored()
         if not told:
             self._trouble_since = now
-        await self._store.write(lambda u: self._tell_locked(u, rows, error, seconds, told))
+        await self._settle(lambda u: self._tell_locked(u, rows, error, seconds, told))
 
     def _tell_locked(self, unit: Unit, rows: Sequence[Delivery], error: Locked, seconds: float, told: bool) -> None:
         self._put_back(unit, rows, seconds)
@@ -226,7 +275,7 @@ class ClientTarget:
             unit.emit(self._provider, "gate.changed", unit.now, state="ok")
             tell_general(unit, self._rules.voice.recovered(self._provider, minutes))
 
-        await self._store.write(tell)
+        await self._settle(tell)
 
     @property
     def trouble(self) -> str | None:
@@ -271,9 +320,13 @@ class ClientTarget:
         return kinds <= self._abilities.album and may_mix(kinds)
 
     def _about(self, reading: Reading, head: Delivery, message: Message) -> ExternalId | None:
+        """The id of the try that counts; what was not sent by us has only one."""
         if head.act is Act.SEND:
             return None
-        return next((ext for ext, part in reading.refs_of(message.id) if part == head.part), None)
+        sends = [d for d in reading.deliveries_of(message.id, self.name) if d.act is Act.SEND and d.part == head.part]
+        sent = [d.external_id for d in sends if d.external_id is not None and d.state is not DeliveryState.DROPPED]
+        refs = [ext for ext, part in reading.refs_of(message.id) if part == head.part]
+        return next(iter((*sent[-1:], *refs)), None)
 
     def _outgoing(
         self, reading: Reading, rows: Sequence[Delivery], identity: Identity, attachments: Sequence[Attachment]
@@ -302,6 +355,13 @@ class ClientTarget:
 def may_mix(kinds: Collection[MediaKind]) -> bool:
     """Photos and videos travel together, everything else only with its own kind."""
     return len(kinds) < 2 or set(kinds) <= {MediaKind.PHOTO, MediaKind.VIDEO}
+
+
+def _stands_already(row: Delivery, error: Refused) -> bool:
+    """A change whose first answer was lost may be there already when it is asked for again."""
+    if row.act is Act.DELETE:
+        return error.reason == "not_found" and row.attempts > 0
+    return error.reason == "unchanged" and row.act is not Act.SEND
 
 
 def _part(row: Delivery) -> Part:

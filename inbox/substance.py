@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
@@ -13,7 +12,7 @@ from inbox.fate import tell_general
 from inbox.log import Log
 from inbox.model import Event
 from inbox.pace import export_backoff
-from inbox.store import Store
+from inbox.store import Store, Unit
 from inbox.voice import Voice
 
 BATCH = 200
@@ -57,6 +56,8 @@ class SinkWorker:
         self._wake = wake
         self._log = log
         self._behind_since: float | None = None
+        self._cursor = 0
+        self._failures = 0
         self.stopped = False
 
     @property
@@ -68,33 +69,41 @@ class SinkWorker:
         return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
 
     async def run(self) -> None:
-        cursor = await self._start()
-        failures = 0
+        started = False
         while True:
-            if self.stopped:
-                await self._wake.wait(60.0)
-                continue
-            events = await self._store.read(lambda r, after=cursor: r.events_after(after, BATCH))  # type: ignore[misc]
-            if not events:
-                self._behind_since = None
-                await self._wake.wait(1.0)
-                continue
-            if self._behind_since is None:
-                self._behind_since = self._clock.monotonic()
-            taken, error = await self._hand_over(events)
-            cursor = taken or cursor
-            failures = 0 if taken else failures
-            if isinstance(error, SinkEnded):
-                await self._end()
-            elif error is not None:
-                failures += 1
-                cursor = await self._pause(events, cursor, failures)
+            try:
+                if not started:
+                    await self._start()
+                    started = True
+                await self._round()
+            except StorageDown:
+                await self._clock.sleep(1.0)
 
-    async def _start(self) -> int:
+    async def _start(self) -> None:
         row = await self._store.read(lambda r: r.sink(self._sink.name))
         self.stopped = row.stopped if row else False
         own = await self._sink.last()
-        return max(own or 0, row.last_event_id if row else 0)
+        self._cursor = max(own or 0, row.last_event_id if row else 0)
+
+    async def _round(self) -> None:
+        if self.stopped:
+            await self._wake.wait(60.0)
+            return
+        events = await self._store.read(lambda r: r.events_after(self._cursor, BATCH))
+        if not events:
+            self._behind_since = None
+            await self._wake.wait(1.0)
+            return
+        if self._behind_since is None:
+            self._behind_since = self._clock.monotonic()
+        taken, error = await self._hand_over(events)
+        self._cursor = taken or self._cursor
+        self._failures = 0 if taken else self._failures
+        if isinstance(error, SinkEnded):
+            await self._end()
+        elif error is not None:
+            self._failures += 1
+            await self._pause(next(e for e in events if e.id > self._cursor))
 
     async def _hand_over(self, events: Sequence[Event]) -> tuple[int, Exception | None]:
         """Returns the last event taken (0: none) and what stopped it."""
@@ -103,7 +112,9 @@ class SinkWorker:
             chunk = events[start : start + self._sink.batch]
             try:
                 await self._sink.take(chunk)
-            except (SinkFailed, SinkEnded) as problem:
+            except Exception as problem:
+                if not isinstance(problem, SinkFailed | SinkEnded):
+                    self._log.error("export.broken", sink=self._sink.name, error=type(problem).__name__)
                 error = problem
                 break
             taken = chunk[-1].id
@@ -111,26 +122,29 @@ class SinkWorker:
             await self._save(last_event_id=taken, failing_since=None, attempts=0)
         return taken, error
 
-    async def _pause(self, events: Sequence[Event], cursor: int, failures: int) -> int:
+    async def _pause(self, front: Event) -> None:
         """Wait before the next try; give an event up that was refused for three days."""
-        front = next(e for e in events if e.id > cursor)
         row = await self._store.read(lambda r: r.sink(self._sink.name))
         since = row.failing_since if row and row.failing_since else self._clock.now()
         if self._clock.now() - since > GIVE_UP:
             self._log.error("export.given_up", sink=self._sink.name, event_id=front.id)
-            await self._store.write(
-                lambda u: tell_general(u, self._voice.export_given_up(self._sink.name, front.id), rank=1)
-            )
-            await self._save(last_event_id=front.id, failing_since=None, attempts=0)
-            return front.id
-        await self._save(failing_since=since, attempts=failures)
-        await asyncio.sleep(export_backoff(failures))
-        return cursor
+            await self._store.write(lambda u: self._give_up(u, front))
+            self._cursor, self._failures = front.id, 0
+            return
+        await self._save(failing_since=since, attempts=self._failures)
+        await self._clock.sleep(export_backoff(self._failures))
+
+    def _give_up(self, unit: Unit, front: Event) -> None:
+        unit.set_sink(self._sink.name, last_event_id=front.id, failing_since=None, attempts=0)
+        tell_general(unit, self._voice.export_given_up(self._sink.name, front.id), rank=1)
 
     async def _end(self) -> None:
+        def end(unit: Unit) -> None:
+            unit.set_sink(self._sink.name, stopped=True)
+            tell_general(unit, self._voice.export_stopped(self._sink.name), rank=1)
+
+        await self._store.write(end)
         self.stopped = True
-        await self._save(stopped=True)
-        await self._store.write(lambda u: tell_general(u, self._voice.export_stopped(self._sink.name), rank=1))
 
     async def _save(self, **fields: object) -> None:
         try:

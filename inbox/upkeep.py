@@ -20,7 +20,7 @@ from inbox.lanes import DESK
 from inbox.log import Log
 from inbox.model import ContactId, Topic
 from inbox.pace import ChatPace, Kind
-from inbox.showing import sight_of
+from inbox.stage import sight_of
 from inbox.store import Mark, Store
 
 DEADLINE = 30.0
@@ -54,7 +54,7 @@ class MarkWorker:
         await spare(self._pace, self._clock, "reaction")
         try:
             async with asyncio.timeout(DEADLINE):
-                await self._desk.mark(mark.desk_message_id, mark.wanted)
+                await self._desk.mark(mark.chat_id, mark.desk_message_id, mark.wanted)
         except Throttled as error:
             self._pace.throttled(self._clock.monotonic(), error.retry_after, "reaction")
             return False

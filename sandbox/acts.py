@@ -11,7 +11,7 @@ import base64
 import binascii
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.picture import picture
@@ -22,7 +22,7 @@ from sandbox.view import conversation, desk_messages
 
 Act = Mapping[str, Any]
 ALBUM = range(2, 11)
-LATER = 25 * 3600
+LATER = 25 * 60  # minutes
 FILE_LIMIT = 5 * 1024 * 1024
 
 
@@ -223,7 +223,11 @@ class Acts:
         self._troubles.set(act["name"], bool(act.get("on", True)))
 
     def _later(self, act: Act) -> None:
-        self._scene.shift(LATER)
+        """Time passes: `minutes`, 25 hours of them unless told."""
+        minutes = act.get("minutes", LATER)
+        if not isinstance(minutes, int) or not 0 < minutes <= 60 * 24 * 7:
+            raise Impossible("later: 1 minute to a week")
+        self._scene.shift(60.0 * minutes)
 
     def _status(self, act: Act) -> None:
         """A delivery report of WhatsApp's, for the owner's message with these words."""
@@ -270,11 +274,11 @@ def _text(act: Act) -> str:
     return text
 
 
-def _find(messages: list[dict[str, Any]], named: Any, who: str | None, where: str) -> dict[str, Any]:
+def _find(messages: Sequence[dict[str, Any]], named: Any, who: str | None, where: str) -> dict[str, Any]:
     for message in reversed(messages):
         if who is not None and message["who"] != who:
             continue
-        if message["id"] == named or (isinstance(named, str) and named in message["text"]):
+        if message["id"] == named or (isinstance(named, str) and named in str(message["text"])):
             return message
     raise Impossible(f"there is no message {named!r} on {where}")
 

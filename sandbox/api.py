@@ -103,12 +103,15 @@ class _Page:
         changed.set()
         listeners = self._stage.scene.world.listeners
         listeners.append(changed.set)
+        closing = asyncio.create_task(self._stage.closing.wait())
+        closing.add_done_callback(lambda _: changed.set())
         try:
             await self._send_states(response, changed)
         except (ConnectionError, asyncio.CancelledError):
             pass  # the page was closed
         finally:
             listeners.remove(changed.set)
+            closing.cancel()
         return response
 
     async def _send_states(self, response: web.StreamResponse, changed: asyncio.Event) -> None:

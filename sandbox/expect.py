@@ -121,10 +121,10 @@ class Witness:
         for call in self._calls():
             if call.method != "setMessageReaction" or call.request.get("message_id") != own[-1]["id"]:
                 continue
-            emojis = [r["emoji"] for r in call.request.get("reaction", [])]
+            emojis = [str(r["emoji"]) for r in call.request.get("reaction", [])]
             if call.status == 200 and emojis and emojis != drawn[-1:]:
                 drawn += emojis
-        return drawn == wanted["emojis"]
+        return drawn == list(wanted["emojis"])
 
     def _export(self, wanted: Json) -> bool:
         new = [line.body for line in self._stream.lines if line.number > self._before.lines]

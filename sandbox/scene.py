@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -113,10 +114,26 @@ class Scene:
             "TIMEZONE": "Europe/Moscow",
         }
 
-    def open(self) -> None:
-        """The owner opens her bot and lets it answer in her own chats."""
+    def open(self, *, known: bool = False) -> None:
+        """The owner opens her bot and lets it answer in her own chats.
+
+        known: the product remembers an earlier scene, so ids go on from higher ones; else it would take new messages
+        for repeated ones.
+        """
+        if known:
+            self._skip_ids()
         self.telegram.starts(OWNER)
         self.telegram.connects_business(OWNER, CONNECTION, CONNECTION_RIGHTS)
+
+    def _skip_ids(self) -> None:
+        now = int(time.time())
+        people = [OWNER, *(person.user_id for person in PEOPLE.values() if person.network != "whatsapp")]
+        for user_id in people:
+            self.telegram.chats.private(user_id).last_id = now - 1_700_000_000
+        self.telegram.connects_business(OWNER, CONNECTION, CONNECTION_RIGHTS)
+        self.telegram.chats.connections[CONNECTION].last_id = now - 1_700_000_000
+        connection = self.telegram.profile.connection_body(CONNECTION)
+        self.telegram.raw_update({"update_id": now, "business_connection": connection})
 
     def shift(self, seconds: float) -> None:
         """Move the time of the providers and of the product."""

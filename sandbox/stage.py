@@ -32,6 +32,13 @@ PAUSE = 1.2  # seconds between the acts of a story that is watched
 WATCHED_PATIENCE = 8.0  # at Telegram's real pace everything takes longer than in a test
 
 
+class StageClock(SystemClock):
+    """Its shift is time that has passed, for waits as well as for stamps."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.shift
+
+
 class NotLoopback(Exception):
     """An address of the environment that the stage made is not on this machine."""
 
@@ -48,13 +55,12 @@ class Stage:
 
     def __init__(self, *, port: int = 0, data_dir: Path | None = None, rate: float | None = None) -> None:
         self.scene = Scene()
-        self.closing = asyncio.Event()
+        self.closing = asyncio.Event()  # a signal sets it, too
         self.moment: Moment | None = None
         self._port = port
         self._rate = rate
         self._given = data_dir
         self._stack = contextlib.AsyncExitStack()
-        self._stop = asyncio.Event()
         self._app: asyncio.Task[int] | None = None
         self._playing: asyncio.Task[None] | None = None
 
@@ -87,7 +93,7 @@ class Stage:
         if folder is None:
             # Left behind files of a killed process are the system's to sweep; ours go with us.
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-")))
-        scene, clock, causes = self.scene, SystemClock(), Causes()
+        scene, clock, causes = self.scene, StageClock(), Causes()
         scene.clocks.append(clock)
         await scene.start()
         self._stack.push_async_callback(scene.stop)
@@ -99,7 +105,7 @@ class Stage:
         self.player = Player(scene, self.acts, self.troubles, self.stream)
         environment = {**scene.environment(self._port), "DATA_DIR": str(folder)}
         refuse_the_world(environment)
-        scene.open()
+        scene.open(known=(folder / "inbox.db").exists())
         await self._start(environment, clock)
         following = asyncio.create_task(self.stream.run())
         self._stack.push_async_callback(_end, following)
@@ -112,7 +118,7 @@ class Stage:
                 config,
                 clock=clock,
                 routes=routes(self),
-                stop=self._stop,
+                stop=self.closing,
                 ready=lambda port: None if listening.done() else listening.set_result(port),
                 rate=self._rate,
             )
@@ -125,7 +131,6 @@ class Stage:
 
     async def _close(self) -> None:
         self.closing.set()
-        self._stop.set()
         self.scene.world.touch()
         if self._playing is not None:
             await _end(self._playing)
@@ -140,8 +145,14 @@ class Stage:
         return bool(self.scene.telegram.updates.url)
 
     async def opened(self, limit: float = START_SECONDS) -> None:
-        """Wait until the product works and has taken what happened before."""
-        await self.scene.world.until(lambda: self.ready and self.scene.quiet(), limit, "the product's start")
+        """Wait until the product works and has taken what happened before. Raises NotStarted."""
+
+        def begun() -> bool:
+            return self.app.done() or (self.ready and self.scene.quiet())
+
+        await self.scene.world.until(begun, limit, "the product's start")
+        if self.app.done():
+            raise NotStarted(f"the product ended with {self.app.result()}")
 
     def play(self, name: str) -> None:
         """Begin a story for the watcher; one that plays is left. KeyError for an unknown name."""

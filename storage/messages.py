@@ -117,6 +117,7 @@ class MessagesReading(PeopleReading):
             album=row["album"],
             reply_to=None if reply_to is None else MessageId(reply_to),
             quote=row["quote"],
+            mark=row["mark"],
             edited_at=moment_or_none(row["edited_at"]),
             deleted_at=moment_or_none(row["deleted_at"]),
         )
@@ -139,8 +140,8 @@ class MessagesWriting(MessagesReading, Writing):
         row = self._first(
             """
             insert into messages
-              (identity_id, author, text, spans, extra, reply_to, quote, album, at, stored_at, source)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (source) do nothing returning *
+              (identity_id, author, text, spans, extra, reply_to, quote, mark, album, at, stored_at, source)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (source) do nothing returning *
             """,
             identity.id,
             author,
@@ -149,6 +150,7 @@ class MessagesWriting(MessagesReading, Writing):
             _json_or_none(content.extra),
             content.reply_to,
             content.quote,
+            content.mark,
             album,
             micros(at),
             micros(self.now),

@@ -25,8 +25,11 @@ def backup(arguments: Sequence[str]) -> int:
 
 
 def _copy(config: Config, arguments: Sequence[str]) -> int:
-    if not (config.data_dir / "inbox.db").exists():
+    source = config.data_dir / "inbox.db"
+    if not source.exists():
         return failed(f"There is no database in {config.data_dir} yet.")
     target = Path(arguments[0]) if arguments else default_path(config.data_dir, datetime.now(UTC))
+    if target.exists() and target.samefile(source):
+        return refused(f"{target} is the database itself: name another file.")
     sys.stdout.write(f"{copy(config.data_dir, target)}\n")
     return 0

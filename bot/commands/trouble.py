@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
 
@@ -51,4 +52,6 @@ def guarded(work: Callable[[], int], config: Config) -> int:
     except StorageDown as error:
         return failed(f"The disk under {folder} does not take data ({error.reason}): free space or mend its rights.")
     except OSError as error:
-        return failed(f"Cannot start: {error.strerror or type(error).__name__} ({error.filename or error.errno}).")
+        return failed(f"It cannot be done: {error.strerror or type(error).__name__} ({error.filename or error.errno}).")
+    except sqlite3.Error as error:
+        return failed(f"The database in {folder} cannot be read: {error}.")

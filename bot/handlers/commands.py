@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
-from bot.console import Console, tell
+from bot.console import Console, answer, tell
 from bot.handlers import writing
 from bot.owner import OwnerMessage
 from inbox import answers
+from inbox.errors import Refused
 from inbox.model import Act, Author, Part
 from inbox.routing import Command
 from inbox.store import Unit
@@ -21,7 +23,11 @@ async def run(command: Command, wrote: OwnerMessage, console: Console) -> None:
 
 async def start(_: Command, wrote: OwnerMessage, console: Console) -> None:
     standing = await console.standing()
-    await _answer(wrote, console, lambda u: tell(u, console.speech.welcome(standing)))
+    here = wrote.chat_id == console.desk.chat_id
+    ref = f"{wrote.chat_id}.{wrote.message_id}"
+    notice = console.speech.welcome(standing, ref, wrote.message_id if here else None)
+    where = await console.read(lambda r: writing.place_of(r, wrote))
+    await _answer(wrote, console, lambda u: tell(u, notice, where))
 
 
 async def help_(command: Command, wrote: OwnerMessage, console: Console) -> None:
@@ -29,13 +35,13 @@ async def help_(command: Command, wrote: OwnerMessage, console: Console) -> None
     known = topic in COMMANDS
     notice = console.speech.help(wrote.message_id, topic if known else "")
     where = await console.read(lambda r: writing.place_of(r, wrote))
-    await _answer(wrote, console, lambda u: tell(u, notice, where))
+    await _answer(wrote, console, lambda u: answer(u, console, wrote.chat_id, notice, where))
 
 
 async def status(_: Command, wrote: OwnerMessage, console: Console) -> None:
     notice = console.speech.status(wrote.message_id, await console.standing())
     where = await console.read(lambda r: writing.place_of(r, wrote))
-    await _answer(wrote, console, lambda u: tell(u, notice, where))
+    await _answer(wrote, console, lambda u: answer(u, console, wrote.chat_id, notice, where))
 
 
 async def delete(_: Command, wrote: OwnerMessage, console: Console) -> None:
@@ -47,16 +53,19 @@ def take_back(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     where = writing.place_of(unit, wrote)
     message = writing.sent_by_owner(unit, wrote)
     if message is None:
-        tell(unit, console.speech.needs_reply(wrote.message_id, "del", own=True), where)
+        answer(unit, console, wrote.chat_id, console.speech.needs_reply(wrote.message_id, "del", own=True), where)
         return
     identity = unit.identity(message.identity_id)
     if answers.take_back(unit, identity, message):
-        tell(unit, console.speech.taken_back(wrote.message_id), identity.contact_id)
+        answer(unit, console, wrote.chat_id, console.speech.taken_back(wrote.message_id), identity.contact_id)
         return
     abilities = console.rules.roads.get(identity.address.provider)
     if abilities is None or abilities.delete is None or unit.now - message.stored_at > abilities.delete:
         rows = unit.deliveries_of(message.id, identity.address.provider)
-        tell(unit, console.rules.voice.cannot("delete", rows[-1], identity, wrote.message_id), identity.contact_id)
+        reason = "unsupported" if abilities is not None and abilities.delete is None else "too_old"
+        row = replace(rows[-1], error=Refused(reason if abilities is not None else "gate_off").stored())
+        notice = console.rules.voice.cannot("delete", row, identity, wrote.message_id)
+        answer(unit, console, wrote.chat_id, notice, identity.contact_id)
         return
     sent = [d for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND]
     for row in {d.part: d for d in sent}.values():
@@ -71,13 +80,15 @@ def put_reaction(unit: Unit, emoji: str, wrote: OwnerMessage, console: Console) 
     """As a reply to a client's message; without an emoji the reaction is taken back."""
     message = writing.replied(unit, wrote)
     if message is None or message.author is not Author.CLIENT:
-        tell(unit, console.speech.needs_reply(wrote.message_id, "react", own=False), writing.place_of(unit, wrote))
+        notice = console.speech.needs_reply(wrote.message_id, "react", own=False)
+        answer(unit, console, wrote.chat_id, notice, writing.place_of(unit, wrote))
         return
     identity = unit.identity(message.identity_id)
     abilities = console.rules.roads.get(identity.address.provider)
     allowed = abilities.reactions if abilities is not None else None
     if allowed is None or (allowed and emoji and emoji not in allowed):
-        tell(unit, console.speech.no_reaction(wrote.message_id, identity.address.provider), identity.contact_id)
+        notice = console.speech.no_reaction(wrote.message_id, identity.address.provider)
+        answer(unit, console, wrote.chat_id, notice, identity.contact_id)
         return
     writing.follow(unit, message, identity, Act.REACT, Part(emoji=emoji or None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from aiogram import Router
@@ -12,7 +13,7 @@ from bot.handlers import writing
 from bot.owner import owner_message
 from inbox import answers, fate
 from inbox.gate import Receipt
-from inbox.model import Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part
+from inbox.model import Act, Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part, Text
 from inbox.store import Prompt, Unit
 
 Tap = Callable[[Unit, Delivery, Console], str]
@@ -20,6 +21,9 @@ Tap = Callable[[Unit, Delivery, Console], str]
 
 DONE = ""
 STALE = "button-old"
+
+_PLACE = re.compile(r"(-?[0-9]+\.[0-9]+)?")
+"""Which /start of hers a first screen answers, chat and message; empty: the claim."""
 
 
 def router() -> Router:
@@ -41,6 +45,12 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
         toast = await console.write(lambda u: prompt(u, chat, ContactId(int(argument)), console))
     elif area == "d" and verb in TAPS and argument.isdecimal():
         toast = await console.write(lambda u: about_delivery(u, verb, DeliveryId(int(argument)), console))
+    elif area == "d" and verb == "cancel" and query.message is not None and argument.isdecimal():
+        chat = query.message.chat.id
+        toast = await console.write(lambda u: cancel(u, chat, ContactId(int(argument)), console))
+    elif area == "g" and verb == "topics" and _PLACE.fullmatch(argument):
+        await recheck(argument, console)
+        toast = DONE
     console.toast(query.id, console.speech.toast(toast))
 
 
@@ -79,10 +89,10 @@ def drop(unit: Unit, row: Delivery, console: Console) -> str:
 
 def keep(unit: Unit, row: Delivery, console: Console) -> str:
     """The words stay as the client has them."""
-    identity, source = _about(unit, row)
-    if not unit.once(f"fix:{row.id}"):
+    if _new_words(unit, row) is None:
         return STALE
-    tell(unit, console.rules.voice.settled(row, identity, source), identity.contact_id)
+    identity, source = _about(unit, row)
+    tell(unit, console.speech.change_settled(row, source, fixed=False), identity.contact_id)
     return DONE
 
 
@@ -97,19 +107,32 @@ def park(unit: Unit, row: Delivery, console: Console) -> str:
 
 def correct(unit: Unit, row: Delivery, console: Console) -> str:
     """Her edit cannot be made there: send her new words as a message of their own."""
-    if row.message_id is None or not unit.once(f"fix:{row.id}"):
+    words = _new_words(unit, row)
+    if words is None:
         return STALE
-    message = unit.message(row.message_id)
-    identity = unit.identity(message.identity_id)
+    identity, source = _about(unit, row)
     answers.queue(
         unit,
         identity,
         Author.OWNER,
-        Part(text=message.text, reply_to=message.id),
+        Part(text=words, reply_to=row.message_id),
         console.rules.roads.get(identity.address.provider),
         console.rules.voice,
     )
+    tell(unit, console.speech.change_settled(row, source, fixed=True), identity.contact_id)
     return DONE
+
+
+def _new_words(unit: Unit, row: Delivery) -> Text | None:
+    """The words of an edit that could not be made: of one that was refused here, or by the network. Given out once."""
+    if row.act is Act.EDIT:
+        return row.content.text if isinstance(row.content, Part) and unit.once(f"fix:{row.id}") else None
+    raw_id = unit.setting(writing.fix_of(row))
+    wrote = owner_message(unit.raw(int(raw_id)).raw) if raw_id else None
+    if wrote is None:
+        return None
+    unit.set_setting(writing.fix_of(row), None)
+    return wrote.text
 
 
 TAPS: Mapping[str, Tap] = {"again": again, "ok": arrived, "drop": drop, "park": park, "fix": correct, "keep": keep}
@@ -139,7 +162,7 @@ def more(unit: Unit, argument: str, console: Console) -> str:
         return STALE
     wrote = owner_message(unit.raw(int(raws.split(",")[0])).raw)
     if wrote is not None:
-        tell(unit, writing.whom(unit, console, wrote.message_id, int(first), int(page)))
+        tell(unit, writing.whom(unit, console, wrote, int(first), int(page)))
     return DONE
 
 
@@ -149,6 +172,22 @@ def prompt(unit: Unit, chat: int, contact: ContactId, console: Console) -> str:
     unit.set_prompt(f"{chat}:0", Prompt("reply", str(contact)))
     tell(unit, console.speech.answer_whom(who))
     return DONE
+
+
+def cancel(unit: Unit, chat: int, contact: ContactId, console: Console) -> str:
+    """Her next words outside topics answer nobody again."""
+    if unit.prompt(f"{chat}:0") != Prompt("reply", str(contact)):
+        return STALE
+    unit.set_prompt(f"{chat}:0", None)
+    tell(unit, console.speech.not_asked(unit.contact(contact)))
+    return DONE
+
+
+async def recheck(ref: str, console: Console) -> None:
+    """Look at the desk anew; the screen with the button tells what was found."""
+    await console.recheck()
+    standing = await console.standing()
+    await console.write(lambda u: tell(u, console.speech.welcome(standing, ref)))
 
 
 def _about(unit: Unit, row: Delivery) -> tuple[Identity, int | None]:

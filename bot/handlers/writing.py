@@ -7,16 +7,18 @@ from dataclasses import replace
 from aiogram import Router
 from aiogram.types import Message as TelegramMessage
 
-from bot.console import Console, tell
+from bot.console import Console, answer, tell
 from bot.handlers import commands
 from bot.owner import OwnerMessage
 from inbox import answers
+from inbox.errors import Refused
 from inbox.fate import refresh_mark
 from inbox.lanes import client_lane
 from inbox.model import (
     Act,
     Author,
     ContactId,
+    Delivery,
     Identity,
     Message,
     MessageId,
@@ -65,7 +67,7 @@ async def on_message(_: TelegramMessage, wrote: OwnerMessage, console: Console) 
         case UnknownCommand():
             notice = console.speech.unknown_command(wrote.message_id, decided.name, decided.suggestion)
             where = await console.read(lambda r: place_of(r, wrote))
-            await console.write(lambda u: say_once(u, wrote, notice, where))
+            await console.write(lambda u: say_once(u, wrote, console, notice, where))
         case Ask():
             await console.write(lambda u: ask(u, wrote, console))
         case Nothing():
@@ -200,20 +202,21 @@ def ask(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
         return
     unit.set_setting(f"ask:{first}", ",".join(str(n) for n in (*raws, wrote.raw_id)))
     if not raws:
-        tell(unit, whom(unit, console, wrote.message_id, first, 0))
+        tell(unit, whom(unit, console, wrote, first, 0))
 
 
-def whom(reading: Reading, console: Console, message_id: int, question: int, page: int) -> Notice:
+def whom(reading: Reading, console: Console, wrote: OwnerMessage, question: int, page: int) -> Notice:
     """The clients to choose from, those of the last conversations first."""
+    here = wrote.message_id if wrote.chat_id == console.desk.chat_id else None
     contacts = reading.recent_contacts((page + 1) * RECENT + 1)[page * RECENT :]
     more = page + 1 if len(contacts) > RECENT else None
-    return console.speech.for_whom(message_id, question, contacts[:RECENT], more)
+    return console.speech.for_whom(here, question, contacts[:RECENT], more)
 
 
-def say_once(unit: Unit, wrote: OwnerMessage, notice: Notice, contact: ContactId | None) -> None:
+def say_once(unit: Unit, wrote: OwnerMessage, console: Console, notice: Notice, contact: ContactId | None) -> None:
     """Answer the first time this message is handled; a repeat of the update says nothing."""
     if unit.once(f"said:{wrote.source}"):
-        tell(unit, notice, contact)
+        answer(unit, console, wrote.chat_id, notice, contact)
 
 
 async def on_edit(_: TelegramMessage, wrote: OwnerMessage, console: Console) -> None:
@@ -229,7 +232,7 @@ def edit(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     if message.text == wrote.text:
         return
     if classify(wrote.text.plain).said is not Said.PLAIN:
-        _say_cannot(unit, console, message, identity, "edit")
+        _say_cannot_edit(unit, console, message, identity, wrote, "invalid")
         return
     content = replace(_content(message), text=wrote.text)
     abilities = console.rules.roads.get(identity.address.provider)
@@ -238,7 +241,8 @@ def edit(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     parts = {d.part for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND}
     too_old = abilities.edit is None or unit.now - message.stored_at > abilities.edit
     if too_old or len(parts) != 1:
-        _say_cannot(unit, console, message, identity, "edit")
+        reason = "unsupported" if abilities.edit is None else "edit_closed" if too_old else "not_allowed"
+        _say_cannot_edit(unit, console, message, identity, wrote, reason)
         return
     follow(unit, message, identity, Act.EDIT, Part(text=wrote.text))
 
@@ -254,12 +258,26 @@ def _content(message: Message) -> Part:
     return Part(text=message.text, extra=message.extra, reply_to=message.reply_to, quote=message.quote)
 
 
-def _say_cannot(unit: Unit, console: Console, message: Message, identity: Identity, what: str) -> None:
+def _say_cannot_edit(
+    unit: Unit, console: Console, message: Message, identity: Identity, wrote: OwnerMessage, reason: str
+) -> None:
+    """Her new words are kept for the button that sends them as a message; what begins with a slash never is sent."""
     rows = unit.deliveries_of(message.id, identity.address.provider)
     source = unit.source_of(message.id)
-    if rows:
-        notice = console.rules.voice.cannot(what, rows[-1], identity, source[1] if source else None)
-        tell(unit, notice, identity.contact_id)
+    if not rows or not unit.once(f"edit:{wrote.raw_id}"):
+        return
+    row = replace(rows[-1], error=Refused(reason).stored())
+    notice = console.rules.voice.cannot("edit", row, identity, source[1] if source else None)
+    if classify(wrote.text.plain).said is Said.PLAIN:
+        unit.set_setting(fix_of(rows[-1]), str(wrote.raw_id))
+    else:
+        notice = replace(notice, buttons=())
+    tell(unit, notice, identity.contact_id)
+
+
+def fix_of(row: Delivery) -> str:
+    """The setting that names the raw update with the words of an edit which could not be made."""
+    return f"fix:{row.id}"
 
 
 def sent_by_owner(unit: Unit, wrote: OwnerMessage) -> Message | None:

@@ -200,6 +200,7 @@ settled-waiting = Being sent { $where }
 settled-dropped = Not sent: taken back
 settled-failed = Not sent { $where }
 settled-kept = Left as it is
+settled-fixed = The correction goes as a message of its own
 settled-unknown = Unknown whether it arrived: left as it is
 cannot-edit = { $where } this cannot be edited: { $why }
 cannot-delete = { $where } this cannot be deleted: { $why }
@@ -334,6 +335,7 @@ quarantined = { $count ->
     [one] { $gate }: { $count } message of an unknown shape came
    *[other] { $gate }: { $count } messages of an unknown shape came
   } (`{ $shape }`). Kept, to be read after an update
+quarantined-road = { $gate }: a message of personal chats came before their connection was known. It is kept and will be shown with it
 trouble = **{ $gate } has not worked since { $since }**
 trouble-why = Reason: { $why }
 trouble-waiting = { $count ->

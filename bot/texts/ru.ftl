@@ -201,6 +201,7 @@ settled-waiting = Отправляется { $where }
 settled-dropped = Не отправлено: снято с отправки
 settled-failed = Не отправлено { $where }
 settled-kept = Оставлено как есть
+settled-fixed = Исправление уходит отдельным сообщением
 settled-unknown = Неизвестно, дошло ли: оставлено как есть
 cannot-edit = { $where } исправить нельзя: { $why }
 cannot-delete = { $where } удалить нельзя: { $why }
@@ -337,6 +338,7 @@ quarantined = { $count ->
     [few] { $gate }: пришло { $count } сообщения непонятного вида
    *[many] { $gate }: пришло { $count } сообщений непонятного вида
   } (`{ $shape }`). Сохранено, будет разобрано после обновления
+quarantined-road = { $gate }: пришло сообщение из личных чатов раньше, чем стало известно подключение. Сохранено, будет показано вместе с ним
 trouble = **{ $gate } не работает с { $since }**
 trouble-why = Причина: { $why }
 trouble-waiting = { $count ->

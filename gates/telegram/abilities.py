@@ -69,6 +69,7 @@ _BOT = Abilities(
     reactions=REACTIONS,
     reports=frozenset(),
     shares_files_with=frozenset({TELEGRAM, BUSINESS}),
+    menu=frozenset({"start", "help", "privacy"}),
     account_pace=Pace(25, 25),
     person_pace=Pace(1, 5),
 )
@@ -81,6 +82,7 @@ ROADS: Mapping[Provider, Abilities] = MappingProxyType(
             edit=timedelta(hours=48),
             delete=timedelta(hours=48),
             reactions=None,  # setMessageReaction takes no business_connection_id
+            menu=frozenset(),  # there a client talks with a person
             window=Window(timedelta(hours=24)),
         ),
     }

@@ -28,6 +28,10 @@ class DeskPlace:
             return False
         return user_id == self.owner_id or user_id in self.members
 
+    def is_group_of_desk(self, chat_id: int) -> bool:
+        """Whether this is the group where the desk of a known owner stands."""
+        return self.owner_id is not None and chat_id == self.chat_id and is_group(chat_id)
+
     def opens_with(self, text: str) -> bool:
         """Whether `text` is "/start CODE" with the one-time code of a desk that nobody has claimed yet."""
         if self.owner_id is not None or not self.claim_code:

@@ -10,7 +10,7 @@ from gates.telegram.names import BUSINESS, external_id
 from gates.telegram.people import person
 from gates.telegram.shape import Json, integer, integers, need_integer, need_moment, need_obj, need_word, obj
 from inbox.errors import Unreadable
-from inbox.gate import Came, Changed, Inbound, Person, Progress, Raw, Road
+from inbox.gate import Came, Changed, ForDesk, Inbound, Person, Progress, Raw, Road
 from inbox.model import Author, DeliveryState, ExternalId
 
 TELEGRAM_ITSELF = 777000
@@ -24,10 +24,13 @@ class BusinessParser:
         self._connections = connections
 
     def connection(self, connection: Json, raw: Raw) -> list[Inbound]:
-        """A road of the owner. Before the desk is claimed anybody's is handed on: whose it is, is not known yet."""
+        """A road of the owner; somebody else's is only told of.
+
+        Before the desk is claimed anybody's is handed on: whose it is, is not known yet.
+        """
         user_id = need_integer(need_obj(connection, "user", "business_connection"), "id", "business_connection.user")
         if self._owner_id not in (None, user_id):
-            return []
+            return [ForDesk()]
         rights = obj(connection, "rights") or connection  # before Bot API 9.0 the right stood beside the id
         return [
             Road(

@@ -18,6 +18,9 @@ FILE_UNAVAILABLE = "unavailable"
 """Code of the one sentence that means both a wrong file id and a file that Telegram cannot reach just now: for a send
 it is a refusal, for a download a reason to try again."""
 
+NO_ROUTE = "no_route"
+"""Code of our own: the Business connection is known to be switched off, or not to allow replies."""
+
 BAD_REQUEST: Table = (
     ("message is not modified", "unchanged"),
     ("topic_not_modified", "unchanged"),

@@ -13,8 +13,8 @@ import aiohttp
 
 from gates.telegram.abilities import DOWNLOAD_LIMIT, ROADS
 from gates.telegram.access import Connection, DeskPlace, same_secret
-from gates.telegram.errors import FILE_UNAVAILABLE
-from gates.telegram.names import TELEGRAM
+from gates.telegram.errors import FILE_UNAVAILABLE, NO_ROUTE
+from gates.telegram.names import BUSINESS, TELEGRAM
 from gates.telegram.parse import UPDATE_KINDS, TelegramParser, update_key
 from gates.telegram.polling import Poller
 from gates.telegram.settings import TelegramSettings
@@ -102,7 +102,15 @@ class TelegramGate:
     def parse(self, raw: Raw) -> Iterable[Inbound]:
         return self.parser.parse(raw)
 
+    def serves(self, chat_id: int, user_id: int) -> bool:
+        """Whether what this user does in this chat is work at the desk."""
+        return self._desk.serves(chat_id, user_id)
+
     async def send(self, out: Outgoing) -> Receipt:
+        """A Business connection that is switched off, or may not reply, is a closed road: nothing is asked for."""
+        known = self._connections.get(out.route or "") if out.to.provider == BUSINESS else None
+        if known is not None and not (known.enabled and known.can_reply):
+            raise Refused("window", code=NO_ROUTE)
         return await self._ready().send(out)
 
     async def edit(self, to: Outgoing, external_id: ExternalId) -> None:

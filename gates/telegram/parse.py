@@ -107,10 +107,10 @@ class TelegramParser:
             return [Claim(user_id, chat_id, word(obj(message, "from") or {}, "language_code"))]
         if self._desk.serves(chat_id, user_id):
             return [ForDesk()]
-        if not _is_private(message, chat_id, user_id):
-            return []
         read = content(message)
-        if read.is_service:
+        if self._desk.is_group_of_desk(chat_id) and not read.is_service:
+            return [ForDesk()]  # a member who is not listed: it goes to nobody, which is said there
+        if not _is_private(message, chat_id, user_id) or read.is_service:
             return []
         return [_came(self._client(message), message, read, chat_id)]
 
@@ -158,7 +158,7 @@ class TelegramParser:
 
     def _membership(self, change: Json, raw: Raw) -> list[Inbound]:
         chat_id, user_id = self._chat_and_user(change, "my_chat_member")
-        if user_id is not None and user_id == self._desk.owner_id:
+        if user_id is not None and (user_id == self._desk.owner_id or is_group(chat_id)):
             return [ForDesk()]
         if user_id is None or chat_id != user_id:
             return []

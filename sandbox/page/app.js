@@ -62,6 +62,11 @@ function tabs() {
 function openTab(name) {
   document.body.dataset.tab = name;
   for (const button of $("tabs").children) button.setAttribute("aria-selected", String(button.dataset.tab === name));
+  toEnds();
+}
+
+// What was drawn while it was hidden has not scrolled.
+function toEnds() {
   for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
 }
 

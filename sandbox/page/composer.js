@@ -106,7 +106,8 @@ export class Composer {
   }
 
   #grow() {
-    this.field.style.height = "auto";
-    this.field.style.height = `${Math.min(this.field.scrollHeight, 120)}px`;
+    this.field.style.height = "";
+    const wanted = this.field.value ? this.field.scrollHeight : 0; // 0 also while it is hidden
+    if (wanted) this.field.style.height = `${Math.min(wanted, 120)}px`;
   }
 }

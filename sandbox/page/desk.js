@@ -27,6 +27,7 @@ export function chooseTopic(id) {
   composer.clear();
   document.body.dataset.chat = "open";
   draw(desk, ready);
+  $("desk-log").scrollTop = $("desk-log").scrollHeight;
 }
 
 export function draw(fresh, isReady, follow = false) {
@@ -84,10 +85,15 @@ function buildRow(one) {
         "span",
         { class: "topic-top" },
         h("strong", {}, one.name),
-        one.gate ? h("span", { class: "gate" }, one.gate) : null,
         one.at ? h("time", {}, time(one.at)) : null,
       ),
-      h("span", { class: "topic-last" }, h("span", {}, one.last || " "), one.unread ? h("span", { class: "badge" }, String(one.unread)) : null),
+      h(
+        "span",
+        { class: "topic-last" },
+        one.gate ? h("span", { class: "gate" }, one.gate) : null,
+        h("span", { class: "said" }, one.last || " "),
+        one.unread ? h("span", { class: "badge" }, String(one.unread)) : null,
+      ),
     ),
   );
 }
@@ -106,7 +112,6 @@ function drawChat(topics, messages) {
   drawPinned(messages);
   const log = $("desk-log");
   const fresh = shown !== chosen;
-  log.classList.toggle("fresh", fresh);
   sticking(log, fresh, () => {
     const names = new Map(desk.topics.map((one) => [one.id, one.name]));
     const view = viewOf(chosen === "all" ? (m) => (m.topic === null ? words.general : names.get(m.topic)) : null);

@@ -26,6 +26,7 @@ export function reconcile(parent, items, keyOf, build, signature = JSON.stringif
     old.delete(key);
     if (node && node.signature !== mark) {
       const fresh = make(item, key, mark, build);
+      fresh.classList.add("changed");
       if (place === node) place = fresh;
       node.replaceWith(fresh);
       node = fresh;
@@ -50,6 +51,7 @@ function make(item, key, mark, build) {
 export function sticking(log, fresh, change) {
   const atEnd = fresh || log.scrollHeight - log.scrollTop - log.clientHeight < 90;
   change();
+  if (fresh) for (const node of log.children) node.classList.remove("new");
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 

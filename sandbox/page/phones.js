@@ -67,7 +67,6 @@ function drawPhone(phone, fresh) {
   reconcile($("phone-head"), [head], (one) => one.key, () => buildHead(phone));
   composer.set({ placeholder: words.writeAs(phone.name.split(" ")[0]), disabled: false });
   const log = $("phone-log");
-  log.classList.toggle("fresh", fresh);
   sticking(log, fresh, () => {
     const view = viewOf(phone);
     const items = phone.messages.length ? grouped(phone.messages) : [{ id: `empty-${phone.key}`, empty: true }];
@@ -80,13 +79,12 @@ function buildHead(phone) {
   if (phone.network === "whatsapp" && !phone.reads) items.push({ label: words.markRead, act: () => act("client_reads", { person: phone.key }) });
   if (phone.network !== "telegram")
     items.push({ label: words.elsewhere, act: () => act("owner_elsewhere", { person: phone.key, text: words.elsewhereText }) });
-  const note = phone.typing ? words.typing : `${phone.handle}${phone.reads ? ` · ${words.autoRead}` : ""}`;
+  const note = phone.typing ? words.typing : [words.networks[phone.network], phone.handle, phone.reads && words.autoRead].filter(Boolean).join(" · ");
   return h(
     "div",
     { class: "head" },
     h("span", { class: "avatar", "aria-hidden": "true" }, initials(phone.name)),
     h("div", { class: "who" }, h("strong", {}, phone.name), h("small", {}, note)),
-    h("span", { class: "network" }, words.networks[phone.network]),
     items.length
       ? h("button", { type: "button", class: "icon", "aria-label": words.actions, "aria-haspopup": "menu", onclick: (e) => openMenu(e.currentTarget, items) }, "⋮")
       : null,

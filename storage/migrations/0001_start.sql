@@ -73,6 +73,7 @@ create table messages (
   extra       text,
   reply_to    integer references messages (id),
   quote       text,
+  mark        text,
   album       text,
   at          integer not null,
   stored_at   integer not null,

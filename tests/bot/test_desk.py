@@ -375,9 +375,9 @@ async def test_marks_and_pins(scene: Scene) -> None:
     topic = await scene.topic()
     assert topic.anchor is not None
     kept = scene.telegram.chats.chats[OWNER].messages[topic.anchor]
-    await scene.desk.mark(topic.anchor, "✍️")
+    await scene.desk.mark(OWNER, topic.anchor, "✍️")
     assert list(kept.reactions.values()) == ["✍"]
-    await scene.desk.mark(topic.anchor, "")
+    await scene.desk.mark(OWNER, topic.anchor, "")
     assert kept.reactions == {}
     await scene.desk.pin(topic.anchor)
     assert scene.request("pinChatMessage")["message_id"] in (topic.anchor, str(topic.anchor))

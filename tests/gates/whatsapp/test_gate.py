@@ -105,14 +105,15 @@ async def test_it_claims_the_powers_that_its_abilities_name(stage: Stage) -> Non
 
 async def test_a_probe_is_quiet_while_the_number_answers(stage: Stage) -> None:
     await stage.gate.probe()
-    assert [call.status for call in stage.world.calls] == [200]
+    stage.world.plan(Fault("error", "graph", error="100"))
+    await stage.gate.probe()
+    assert [call.status for call in stage.world.calls] == [200, 400]
 
 
 @pytest.mark.parametrize(
     ("fault", "kind", "reason"),
     [
         (Fault("error", "graph", error="190"), Locked, "token"),
-        (Fault("error", "graph", error="100"), Locked, "permission"),
         (Fault("error", "graph", error="131000"), Unreachable, "temporary"),
         (Fault("500", "graph"), Uncertain, "answer"),
         (Fault("429", "graph", seconds=120), Throttled, "later"),

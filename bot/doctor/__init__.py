@@ -1,0 +1,1 @@
+"""What `doctor` looks at, one kind of thing a file. Each look gives findings, raises nothing and writes nothing."""

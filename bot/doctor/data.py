@@ -1,0 +1,188 @@
+"""The data folder: disk, lock, database, what waits in it, backups. Read only, also beside the running bot."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.doctor.findings import Finding, broken, fine, warning
+from bot.secrets import KEY_FILE
+from inbox.model import DeliveryState
+from storage import inspect
+from storage.backup import FOLDER as BACKUPS
+from storage.db import FILE, LOCK, open_read_only
+from storage.migrate import migrations
+from storage.unit import SqlReading
+
+LEAST_FREE = 50 * 1024**2
+ROOM = 100 * 1024**2  # besides room for one more copy of the database
+WAIT = timedelta(hours=1)
+BACKUP_AGE = timedelta(days=2)
+SINKS = ("file", "webhook")
+
+
+def data(folder: Path, now: datetime, *, has_secret_key: bool) -> Iterator[Finding]:
+    path = folder / FILE
+    yield from disk(folder, path.stat().st_size if path.is_file() else 0)
+    yield lock(folder)
+    yield from secret_key(folder, has_secret_key, path.is_file())
+    if not path.is_file():
+        yield fine("database", f"{path} does not exist yet: the first start makes it")
+        return
+    yield from database(path, now)
+    yield backup(folder, now)
+
+
+def disk(folder: Path, database_size: int) -> Iterator[Finding]:
+    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        yield broken("data.folder", f"{place} cannot be written: {reason}", f"give its user the right to write {place}")
+    else:
+        yield fine("data.folder", f"{folder}" if place == folder.absolute() else f"{folder} is made at the first start")
+    yield free_space(shutil.disk_usage(place).free, database_size)
+
+
+def free_space(free: int, database_size: int) -> Finding:
+    """Bytes. The room that is wanted is that of one more copy."""
+    text = f"{free / 1024**2:,.0f} MB are free"
+    if free < LEAST_FREE:
+        return broken("data.space", text, "free space: without it webhooks are refused")
+    if free < database_size + ROOM:
+        return warning("data.space", f"{text}: too little for a backup", "free space, or move old copies elsewhere")
+    return fine("data.space", text)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the folder. A shared lock is tried and let go at once; nothing is made or written."""
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def lock(folder: Path) -> Finding:
+    return fine("running", "yes" if is_running(folder) else "no")
+
+
+def secret_key(folder: Path, has_setting: bool, has_database: bool) -> Iterator[Finding]:
+    path, check = folder / KEY_FILE, "secret_key"
+    try:
+        mode = path.stat().st_mode if path.exists() else None
+    except OSError as error:
+        yield broken(check, f"{path} cannot be looked at: {error.strerror}", f"mend the rights of {folder}")
+        return
+    if mode is not None and mode & 0o077:
+        yield warning(check, f"others can read {path}", f"chmod 600 {path}")
+    elif mode is not None or has_setting:
+        yield fine(check, "SECRET_KEY" if has_setting else f"{path}: keep a copy of it beside the backups")
+    elif has_database:
+        yield warning(
+            check,
+            "there is none beside the database: secrets pasted on the desk cannot be opened",
+            f"put {KEY_FILE} back, or set SECRET_KEY; else they are asked for again",
+        )
+    else:
+        yield fine(check, "is made at the first start")
+
+
+def database(path: Path, now: datetime) -> Iterator[Finding]:
+    try:
+        finding = inspect.integrity(path)
+        found, known = inspect.schema_version(path), migrations()[-1].number
+    except (sqlite3.Error, OSError) as error:
+        finding, found, known = str(error), 0, 0
+    if finding is not None:
+        yield broken("database", f"{path} is damaged: {finding}", f"stop, put the newest of {BACKUPS}/ in place")
+        return
+    yield fine("database", f"{path} is sound, {path.stat().st_size / 1024**2:,.1f} MB")
+    if found > known:
+        yield broken(
+            "database.schema",
+            f"{found} is of a newer version; this one knows {known}",
+            "install that version again, or put an older copy in place",
+        )
+    elif found < known:
+        yield fine("database.schema", f"{found}: the next start brings it to {known}, after a copy")
+    else:
+        yield fine("database.schema", f"{found}")
+        yield from contents(path, now)
+
+
+def contents(path: Path, now: datetime) -> Iterator[Finding]:
+    """What waits and what was not understood."""
+    if next(inspect.events_since(path, now + timedelta(minutes=1)), None) is not None:
+        yield broken("clock.stored", "the clock is behind what is already stored", "set the clock, switch time sync on")
+    with closing(open_read_only(path)) as connection:
+        reading = SqlReading(connection)
+        yield quarantine(reading.count_raws("quarantined"))
+        yield from queues(reading, now)
+        yield from sinks(reading)
+
+
+def quarantine(count: int) -> Finding:
+    if count:
+        return warning(
+            "quarantine",
+            f"{count} webhook bodies were not understood; they are kept",
+            "update: they are tried again at each start; the desk said which gate and shape",
+        )
+    return fine("quarantine", "every webhook body was understood")
+
+
+def queues(reading: SqlReading, now: datetime) -> Iterator[Finding]:
+    empty = True
+    for queue in reading.queues():
+        check = f"queue.{queue.target}"
+        if queue.oldest is not None and now - queue.oldest > WAIT:
+            empty = False
+            hours = (now - queue.oldest).total_seconds() / 3600
+            yield warning(
+                check,
+                f"{queue.waiting} wait, the oldest for {hours:,.0f} h",
+                "start the bot; if it runs, doctor --online and /status say what is wrong with the gate",
+            )
+        if queue.uncertain:
+            empty = False
+            text = f"{queue.uncertain} are {DeliveryState.UNCERTAIN}: nobody knows whether they went out"
+            yield warning(check, text, "decide on the desk: each has its two buttons")
+    if empty:
+        yield fine("queue", "nothing is stuck")
+
+
+def sinks(reading: SqlReading) -> Iterator[Finding]:
+    for name in SINKS:
+        sink = reading.sink(name)
+        if sink is not None and sink.stopped:
+            yield warning(f"export.{name}", "the receiver answered 410 and gets nothing", "give the export a receiver")
+        elif sink is not None and sink.failing_since is not None:
+            since = f"{sink.failing_since:%Y-%m-%d %H:%M} UTC"
+            yield warning(f"export.{name}", f"has failed since {since}", "look at the receiver, or at the disk")
+
+
+def backup(folder: Path, now: datetime) -> Finding:
+    made = [datetime.fromtimestamp(p.stat().st_mtime, UTC) for p in (folder / BACKUPS).glob("*.db") if p.is_file()]
+    if not made:
+        return warning("backup", "there is none", "run python -m bot backup, each day by a timer")
+    age = now - max(made)
+    if age > BACKUP_AGE:
+        return warning("backup", f"the newest is {age.days} days old", "run python -m bot backup, each day by a timer")
+    return fine("backup", f"the newest is of {max(made):%Y-%m-%d %H:%M} UTC")
