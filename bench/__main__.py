@@ -1,5 +1,6 @@
-"""`python -m bench`: measure, print the table, write the JSON. A missed goal is told; exit code 1 means that a row could
-not be measured at all.
+"""`python -m bench`: measure, print the table, write the JSON.
+
+A missed goal is told; exit code 1 means that a row could not be measured at all.
 """
 
 from __future__ import annotations

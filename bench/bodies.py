@@ -17,6 +17,8 @@ PHONE_ID = "200300400500600"
 WABA_ID = "100200300400500"
 BUSINESS_PHONE = "12025550100"
 SIZE = 1400
+TROUBLED = (47, 56)  # numbers ending so have trouble of their own at the fake
+MOST_PEOPLE = 88
 TAG = re.compile(r"#n(\d+)#")
 """What is found again in a call to a provider: the number of the message."""
 
@@ -25,19 +27,19 @@ _WORDS = "Здравствуйте, можно записаться на кон�
 
 @dataclass(frozen=True, slots=True)
 class Client:
+    """number: "" where the network does not tell it."""
+
     number: str
     name: str
-
-    @property
-    def user_id(self) -> str:
-        return f"US.77{self.number}"
+    user_id: str
 
 
 def people(count: int) -> list[Client]:
-    """At most 90: the numbers that are kept for invented people end there."""
-    if not 0 < count <= 90:
-        raise ValueError("from 1 to 90 clients")
-    return [Client(f"120255501{n:02d}", f"Клиент {n:02d}") for n in range(10, 10 + count)]
+    """At most MOST_PEOPLE: the numbers that are kept for invented people end there."""
+    if not 0 < count <= MOST_PEOPLE:
+        raise ValueError(f"from 1 to {MOST_PEOPLE} clients")
+    endings = [n for n in range(10, 100) if n not in TROUBLED]
+    return [Client(f"120255501{n:02d}", f"Клиент {n:02d}", f"US.77120255501{n:02d}") for n in endings[:count]]
 
 
 def tagged(number: int, words: str = _WORDS) -> str:
@@ -55,6 +57,7 @@ class Bodies:
     def text(self, client: Client, number: int, text: str) -> bytes:
         """One text message; `number` makes its id."""
         made = self._template.replace("@USER@", client.user_id).replace("@NUMBER@", client.number)
+        made = made.replace('"from":"",', "").replace('"wa_id":"",', "")
         made = made.replace("@NAME@", json.dumps(client.name)[1:-1])
         made = made.replace("@ID@", f"wamid.HBgLMTIwMjU1NTAxNDMVAgASGBQz{self._run}{number:08d}AA==")
         made = made.replace("@AT@", str(int(time.time())))

@@ -99,13 +99,17 @@ def settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **environ}
 
 
+def _errors_in(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "errors.log"
+
+
 @asynccontextmanager
 async def child(
     arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, *, core: int | None = 0
 ) -> AsyncIterator[Child]:
     """Run `python ARGUMENTS` in `folder` until the end of the block. core: None leaves it unpinned."""
-    folder.mkdir(parents=True, exist_ok=True)
-    errors = folder / "errors.log"
+    errors = _errors_in(folder)
     with errors.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

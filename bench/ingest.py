@@ -44,7 +44,9 @@ class Rounds:
 
     def add(self, load: Load, cpu: float) -> None:
         if load.failures or not load.latencies:
-            raise RuntimeError(f"{load.failures} of {load.failures + len(load.latencies)} requests were not answered 200")
+            raise RuntimeError(
+                f"{load.failures} of {load.failures + len(load.latencies)} requests were not answered 200"
+            )
         self.rate.append(load.rate)
         self.cpu.append(cpu / len(load.latencies))
         self.p50.append(percentile(load.latencies, 0.50))

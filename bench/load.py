@@ -172,7 +172,7 @@ async def poisson(count: int, rate: float, seed: int) -> AsyncIterator[tuple[int
 
 
 async def until(due: float) -> None:
-    while (left := due - time.perf_counter()) > 0:
+    while (left := due - time.perf_counter()) > 0:  # noqa: ASYNC110 a time is no event
         await asyncio.sleep(left - SPIN if left > SPIN else 0)
 
 
@@ -181,6 +181,7 @@ class _Sender:
         self._free = deque(sockets)
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._load = load
+        self._answered = asyncio.Event()
 
     def send(self, request: bytes, due: float) -> None:
         if not self._free:
@@ -194,10 +195,12 @@ class _Sender:
                 self._free.append(socket)
             if self._waiting and self._free:
                 self.send(*self._waiting.popleft())
+            self._answered.set()
 
         socket.send(request, answered)
 
     async def drained(self, count: int) -> None:
         async with asyncio.timeout(60):
             while len(self._load.latencies) + self._load.failures < count:
-                await asyncio.sleep(0.005)
+                self._answered.clear()
+                await self._answered.wait()

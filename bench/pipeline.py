@@ -12,6 +12,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from bench.bodies import MOST_PEOPLE
 from bench.figures import median, ms, percentile, spread
 from bench.history import OWNER
 from bench.ingest import saturated
@@ -195,7 +196,7 @@ async def throughput(plan: Plan) -> list[Line]:
     ack: list[float] = []
     loads: list[float] = []
     count = plan.count(3000)
-    async with stage(plan.work / "throughput", 90) as scene, scene.app(at_once=True) as process:
+    async with stage(plan.work / "throughput", MOST_PEOPLE) as scene, scene.app(at_once=True) as process:
         await scene.acquaint()
         for _ in range(plan.rounds):
             before, sends = process.cpu(), scene.world.methods.get("sendMessage", 0)

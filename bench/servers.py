@@ -163,8 +163,12 @@ async def obey(folder: Path) -> None:
     async for line in reader:
         target = Path(json.loads(line)["backup"])
         started = time.perf_counter()
-        await asyncio.to_thread(backup, folder, target)
-        say({"seconds": time.perf_counter() - started, "bytes": target.stat().st_size})
+        size = await asyncio.to_thread(copied, folder, target)
+        say({"seconds": time.perf_counter() - started, "bytes": size})
+
+
+def copied(folder: Path, target: Path) -> int:
+    return backup(folder, target).stat().st_size
 
 
 def say(what: dict[str, Any]) -> None:

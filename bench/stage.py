@@ -180,11 +180,15 @@ class Stage:
         return {c.name: int(t["message_thread_id"]) for c in self.clients for t in topics if t["name"].endswith(c.name)}
 
 
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
 @asynccontextmanager
 async def stage(folder: Path, count: int, **extra: str) -> AsyncIterator[Stage]:
     """Fakes with so many clients; the folder is emptied first."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _empty(folder)
     made = Stage(folder, people(count), extra)
     await made.open()
     try:

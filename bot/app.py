@@ -57,7 +57,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bot")
 
-SETTLE = 3.0  # seconds in which what is under way at the end may settle
+SETTLE = 2.5  # seconds in which what is under way at the end may settle; with the rest of the end well below 5
+CLOSING = 0.5  # seconds for the answers that are under way then
 RETRY = 5.0
 PROBE_EVERY = 3600.0
 
@@ -214,7 +215,7 @@ async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRu
     )
     site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
     site.add_routes(routes)
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0, **gate_web.SERVER_OPTIONS)
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSING, **gate_web.SERVER_OPTIONS)
     await runner.setup()
     await web.TCPSite(runner, app.config.host, app.config.port, backlog=1024).start()
     return runner
@@ -317,6 +318,7 @@ async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> Non
     while True:
         known = await desk.settle() or known
         if known:
+            app.health.set(DESK, "ok", _note(app))
             app.health.mark_started(Start.BOT)
             app.health.mark_started(Start.BACKEND)
         try:
@@ -327,7 +329,18 @@ async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> Non
         changed.clear()
         if app.place.owner_id is not None and not desk.is_claimed:
             known = await desk.settle()
-            await desk.welcome()
+            await _welcome(desk)
+
+
+async def _welcome(desk: DeskWork) -> None:
+    try:
+        await desk.welcome()
+    except StorageDown as error:
+        log.warning("desk.welcome_lost", error=error.stored())
+
+
+def _note(app: App) -> str:
+    return "nobody has claimed it yet" if app.place.owner_id is None else ""
 
 
 async def _learn(app: App) -> None:
@@ -380,4 +393,4 @@ def _watch(app: App, desk: DeskWork) -> Watch:
     troubles: dict[str, Callable[[], str | None]] = {DESK: lambda: desk.trouble}
     for name, gate in app.gates.items():
         troubles[name] = partial(desk.trouble_of, tuple(gate.roads))
-    return Watch(app.store, app.health, app.metrics, probes, troubles, app.sinks, log)
+    return Watch(app.store, app.health, app.metrics, probes, troubles, app.sinks, partial(_note, app), log)

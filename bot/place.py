@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.config import Config
 from gates.telegram.access import Connection, DeskPlace
 from gates.telegram.gate import TelegramGate
+from gates.telegram.names import user_key
 from inbox.store import Reading, Store
 
 
@@ -24,6 +25,11 @@ class Place:
     def chat_id(self) -> int | None:
         """Where the desk should be, if its back-end allows."""
         return self.forum_id or self.owner_id
+
+    @property
+    def owner_key(self) -> str | None:
+        """The key under which she is known as a client, if she wrote to the bot before the claim."""
+        return user_key(self.owner_id) if self.owner_id is not None else None
 
 
 async def find_place(store: Store, config: Config) -> Place:

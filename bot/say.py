@@ -6,6 +6,7 @@ message, `g` networks and the desk itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -34,10 +35,10 @@ CLIENT_COMMANDS = ("start", "help", "privacy")
 DATA_LIMIT = 64  # bytes, telegram.md C.2
 
 _REASONS = frozenset(
-    "window blocked unreachable too_big bad_media kind not_found too_old unchanged not_allowed payment parameter "
-    "ecosystem unsupported invalid unknown opted_out test_number country self template restricted permission token "
-    "gone empty voice_forbidden edit_closed no_route display_name registration spam_limit needs_number identity "
-    "expired uncertain gate_off temporary connect conflict".split()
+    "window blocked unreachable too_big too_big_here bad_media kind not_found too_old unchanged not_allowed payment "
+    "parameter ecosystem unsupported invalid unknown opted_out test_number country self template restricted "
+    "permission token gone empty voice_forbidden edit_closed no_route display_name registration spam_limit "
+    "needs_number identity expired uncertain gate_off temporary connect conflict".split()
 )
 _SAME = {"timeout": "uncertain", "network": "uncertain", "answer": "uncertain", "later": "temporary"}
 _FAILED = {Act.SEND: "failed-send", Act.EDIT: "failed-edit", Act.DELETE: "failed-delete", Act.REACT: "failed-react"}
@@ -56,6 +57,8 @@ _SETTLED = {
 _NO_ROUTE = "no_route"
 _BEFORE_THE_ROAD = frozenset({"business_owner_unknown", "business_connection_unknown"})
 """Shapes of what came before its connection: it is understood as soon as that is known."""
+_LIMIT = re.compile(r"max([0-9]{1,18})")
+"""Code of our own with too_big: the most bytes that the network takes."""
 _BACKLOG_NAMES = 5
 _CHOICES = 6
 
@@ -96,7 +99,8 @@ class OwnerVoice:
         words = self.words
         provider = identity.address.provider
         reason, code = _read(delivery.error)
-        text = _with_code(words.plain(_FAILED[delivery.act], why=why(words, provider, reason)), words, provider, code)
+        cause = why(words, provider, reason, code)
+        text = _with_code(words.plain(_FAILED[delivery.act], why=cause), words, provider, code)
         retry = Button(words.plain("button-retry"), data("d", "again", delivery.id), style="primary")
         drop = Button(words.plain("button-drop"), data("d", "drop", delivery.id))
         return _about(delivery, text, ((retry, drop),), reply_to)
@@ -186,6 +190,8 @@ class OwnerVoice:
 
     def backlog(self, messages: int, contacts: Sequence[Contact]) -> Notice:
         words = self.words
+        if messages == 0:
+            return Notice(key="backlog", text=words.text("backlog-done"))
         lines = [words.text("backlog", messages=messages, clients=len(contacts))]
         names = [c.name or words.plain("nameless") for c in contacts[:_BACKLOG_NAMES]]
         if names:
@@ -216,9 +222,12 @@ def _change_key(delivery: Delivery) -> str:
 _WITH_PLACE = frozenset({"settled-sent", "settled-delivered", "settled-read", "settled-waiting", "settled-failed"})
 
 
-def why(words: Words, provider: Provider, reason: str) -> str:
-    """The reason of an error of inbox.errors in plain words."""
+def why(words: Words, provider: Provider, reason: str, code: str = "") -> str:
+    """The reason of an error of inbox.errors in plain words. code: names the limit where it is one of ours."""
     known = _SAME.get(reason, reason if reason in _REASONS else "unknown")
+    if known == "too_big" and (limit := _LIMIT.fullmatch(code)):
+        most = words.size(int(limit[1]))
+        return words.plain("why-too-big-limit", gate=words.actor(provider), limit=most)
     values = {"gate": words.actor(provider), "where": words.in_gate(provider)}
     return words.plain(f"why-{known.replace('_', '-')}", **values)
 
@@ -231,7 +240,9 @@ def _read(error: str | None) -> tuple[str, str]:
 
 
 def _code(words: Words, provider: Provider, code: str) -> str:
-    return words.plain("error-code", gate=words.gate_code(provider), code=code) if code else ""
+    if not code or _LIMIT.fullmatch(code):
+        return ""
+    return words.plain("error-code", gate=words.gate_code(provider), code=code)
 
 
 def _with_code(text: str, words: Words, provider: Provider, code: str) -> Text:

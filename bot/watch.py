@@ -20,7 +20,10 @@ PROBE_LIMIT = 6.0
 
 @dataclass(slots=True)
 class Watch:
-    """troubles: by part, what a worker last ran into (None: nothing). probes: gates that can be asked."""
+    """troubles: by part, what a worker last ran into (None: nothing). probes: gates that can be asked.
+
+    note(): what is said of a desk that is well.
+    """
 
     store: Store
     health: Health
@@ -28,6 +31,7 @@ class Watch:
     probes: Mapping[str, Probes]
     troubles: Mapping[str, Callable[[], str | None]]
     sinks: Sequence[SinkWorker]
+    note: Callable[[], str]
     log: Log
 
     async def run(self) -> None:
@@ -56,8 +60,8 @@ class Watch:
             state, detail = "degraded", trouble
         self.health.set(name, state, detail)
         if name == "telegram":
-            desk = self.troubles[DESK]()
-            self.health.set(DESK, "degraded" if desk or state != "ok" else "ok", desk or detail)
+            desk = self.troubles[DESK]() or detail
+            self.health.set(DESK, "degraded" if desk else "ok", desk or self.note())
 
     async def _figures(self) -> None:
         try:

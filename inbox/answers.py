@@ -181,8 +181,11 @@ def _queue_parts(unit: Unit, identity: Identity, message: Message, abilities: Ab
 
 
 def _refuse(unit: Unit, identity: Identity, message: Message, refusal: Refusal, voice: Voice) -> None:
-    number = _add(unit, identity, message, 0, PartPlan(text=message.text))
-    fail(unit, unit.delivery(number.id), f"refused:{refusal.reason}:", voice)
+    """All of it stays with the row, so that a retry never sends a caption without its file."""
+    whole = PartPlan(message.text, message.attachments, message.extra, message.reply_to, message.quote)
+    row = _add(unit, identity, message, 0, whole)
+    limit = f"max{refusal.limit}" if refusal.limit else ""
+    fail(unit, row, f"refused:{refusal.reason}:{limit}", voice)
 
 
 def _part(part: PartPlan) -> Part:

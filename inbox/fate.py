@@ -130,7 +130,7 @@ def _by_token(unit: Unit, fact: Progress) -> Delivery | None:
         return None
     if delivery.target != fact.provider or delivery.act is not Act.SEND or delivery.external_id is not None:
         return None
-    return None if delivery.state is DeliveryState.DROPPED else delivery
+    return delivery
 
 
 def _move(

@@ -98,7 +98,9 @@ class ClientTarget:
         attachments = [reading.attachment(a) for row in rows for a in _part(row).attachments]
         for attachment in attachments:
             if needs_bytes(attachment, self._abilities) and attachment.sha256 is None:
-                return Later(1.0)
+                assert attachment.id is not None
+                if reading.fetch_pending(attachment.id):
+                    return Later(1.0)
         attachments = [a if isinstance(s := shape(a, self._abilities), Refusal) else s for a in attachments]
         identity = reading.identity(message.identity_id)
         external = self._about(reading, head, message)

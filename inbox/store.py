@@ -26,8 +26,10 @@ from inbox.model import (
     DeliveryState,
     Event,
     ExternalId,
+    Extra,
     Identity,
     IdentityId,
+    MediaKind,
     Message,
     MessageId,
     Notice,
@@ -35,6 +37,7 @@ from inbox.model import (
     Provider,
     Topic,
 )
+from inbox.search import Query
 
 T = TypeVar("T")
 
@@ -87,6 +90,44 @@ class Job:
     due_at: datetime
     attempts: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message in which all that was looked for stands. places: where in the text, in code points."""
+
+    message_id: MessageId
+    contact: Contact
+    provider: Provider
+    author: Author
+    at: datetime
+    text: str  # with the names of its files below
+    places: tuple[tuple[int, int], ...]
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Newest first. whole False: the time was up before everything was looked through."""
+
+    hits: tuple[Hit, ...]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a list shows of a message: the beginning of its words, and what else there was."""
+
+    message_id: MessageId
+    provider: Provider
+    author: Author
+    at: datetime
+    head: str
+    is_cut: bool
+    extra: Extra | None
+    files: tuple[MediaKind, ...]
+    is_edited: bool
+    is_deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +201,21 @@ class Reading(Protocol):
     def attachment_message(self, attachment_id: AttachmentId) -> MessageId: ...
     def fetch_pending(self, attachment_id: AttachmentId) -> bool:
         """Whether a fetch job for it is still to come."""
+        ...
+
+    # search; each takes 200 ms at most, whatever there is
+    def find_messages(
+        self, query: Query, contact_id: ContactId | None, limit: int, before: MessageId | None = None
+    ) -> Found:
+        """Notes and automatic messages too, of everybody or of one client, older than `before`."""
+        ...
+
+    def find_contacts(self, words: str, limit: int) -> list[Contact]:
+        """By beginnings of names and handles, or digits of a phone from either end; the last ones in touch first."""
+        ...
+
+    def last_messages(self, contact_id: ContactId, limit: int, before: MessageId | None = None) -> list[Line]:
+        """Of all networks and authors, newest first."""
         ...
 
     # deliveries

@@ -21,13 +21,14 @@ from inbox.log import Log
 from inbox.model import ContactId, Topic
 from inbox.pace import ChatPace, Kind
 from inbox.stage import sight_of
-from inbox.store import Mark, Store
+from inbox.store import Mark, Store, Unit
 
 DEADLINE = 30.0
 RENAME_EVERY = 30.0  # seconds between two renames of one topic
 BACKLOG = 60  # waiting messages, about as many seconds at Telegram's pace
 BACKLOG_EVERY = 15.0
 CONTACTS = 1000
+ANNOUNCED = "backlog_announced"  # a setting: the digest stands, so that it is closed after a restart too
 
 
 class MarkWorker:
@@ -82,7 +83,7 @@ async def spare(pace: ChatPace, clock: Clock, kind: Kind) -> None:
 @dataclass(slots=True)
 class _Backlog:
     announced: bool = False
-    at: float = 0.0
+    at: float = -BACKLOG_EVERY
 
 
 class UpkeepWorker:
@@ -117,6 +118,7 @@ class UpkeepWorker:
     async def run(self) -> None:
         for contact in await self._store.read(lambda r: r.recent_contacts(50)):
             self._contacts[contact.id] = None
+        self._backlog.announced = await self._store.read(lambda r: r.setting(ANNOUNCED)) is not None
         while True:
             await self._wake.wait(1.0)
             if self._desk.chat_id is None:
@@ -145,7 +147,12 @@ class UpkeepWorker:
         heads = await self._store.read(lambda r: r.lane_heads(DESK))
         ids = {int(h.lane.rpartition(":")[2]) for h in heads} - {0}
         contacts = await self._store.read(lambda r: [r.contact(ContactId(i)) for i in sorted(ids)])
-        await self._store.write(lambda u: tell_general(u, self._rules.voice.backlog(waiting, contacts)))
+
+        def say(unit: Unit) -> None:
+            unit.set_setting(ANNOUNCED, "1" if waiting else None)
+            tell_general(unit, self._rules.voice.backlog(waiting, contacts))
+
+        await self._store.write(say)
 
     async def _one(self) -> None:
         if self._pins:

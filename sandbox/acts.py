@@ -278,8 +278,9 @@ def _find(messages: Sequence[dict[str, Any]], named: Any, who: str | None, where
     for message in reversed(messages):
         if who is not None and message["who"] != who:
             continue
-        if message["id"] == named or (isinstance(named, str) and named in str(message["text"])):
-            return message
+        said: str = message["text"]
+        if message["id"] == named or (isinstance(named, str) and named in said):
+            return dict(message)
     raise Impossible(f"there is no message {named!r} on {where}")
 
 

@@ -107,7 +107,7 @@ class _Page:
         closing.add_done_callback(lambda _: changed.set())
         try:
             await self._send_states(response, changed)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass  # the page was closed
         finally:
             listeners.remove(changed.set)

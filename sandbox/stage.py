@@ -195,9 +195,9 @@ class Stage:
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
+    """However it ends; what it raised is told by whoever asks for its result."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})
 
 
 def free_port(first: int) -> int:

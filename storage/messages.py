@@ -27,10 +27,10 @@ from inbox.model import (
     Text,
 )
 from inbox.store import DuplicateSource, Ref
+from storage.index import Indexing
 from storage.people import PeopleReading
 from storage.rows import (
     Convert,
-    Writing,
     clean_text,
     count_or_none,
     micros,
@@ -123,7 +123,7 @@ class MessagesReading(PeopleReading):
         )
 
 
-class MessagesWriting(MessagesReading, Writing):
+class MessagesWriting(MessagesReading, Indexing):
     def add_message(
         self,
         identity_id: IdentityId,
@@ -160,6 +160,7 @@ class MessagesWriting(MessagesReading, Writing):
             raise DuplicateSource(source)
         for file in attachments:
             self._add_attachment(row["id"], file)
+        self._index_message(row["id"])
         if author is not Author.NOTE:
             self._touch(identity.contact_id, at)
         return self._message(row)
@@ -191,14 +192,15 @@ class MessagesWriting(MessagesReading, Writing):
         )
         self._known("message", kept, message_id)
         text = clean_text(content.text)
-        self._all(
-            "update messages set text = ?, spans = ?, extra = coalesce(?, extra), edited_at = ? where id = ?",
-            text.plain,
-            _json_or_none(text.spans),
-            _json_or_none(content.extra),
-            micros(at),
-            message_id,
-        )
+        with self._reindexed(message_id):
+            self._all(
+                "update messages set text = ?, spans = ?, extra = coalesce(?, extra), edited_at = ? where id = ?",
+                text.plain,
+                _json_or_none(text.spans),
+                _json_or_none(content.extra),
+                micros(at),
+                message_id,
+            )
 
     def keep_early(self, provider: Provider, account: str, external_id: ExternalId, fact: Inbound) -> None:
         self._all(
@@ -226,7 +228,11 @@ class MessagesWriting(MessagesReading, Writing):
         return len(self._all("delete from early where stored_at < ? returning id", micros(before)))
 
     def set_attachment(self, attachment_id: AttachmentId, **fields: Any) -> None:
-        self._set("attachments", attachment_id, fields, ATTACHMENT_FIELDS)
+        if "name" not in fields:
+            self._set("attachments", attachment_id, fields, ATTACHMENT_FIELDS)
+            return
+        with self._reindexed(self.attachment_message(attachment_id)):
+            self._set("attachments", attachment_id, fields, ATTACHMENT_FIELDS)
 
     def _add_attachment(self, message_id: int, file: Attachment) -> None:
         self._all(

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from storage.backup import FOLDER, copy
 from storage.db import row_value
+from storage.index import add_functions
 
 
 class SchemaTooNew(Exception):
@@ -73,6 +74,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
     due = [step for step in steps if step.number > start]
     if due and start:
         copy(path, path.parent / FOLDER / f"inbox-schema-{start:04}.db")
+    add_functions(connection)
     connection.execute("pragma foreign_keys = off")  # inside a transaction it would do nothing
     try:
         for step in due:

@@ -6,7 +6,8 @@ import sqlite3
 from typing import Any
 
 from inbox.model import Address, Contact, ContactId, Identity, IdentityId, Provider
-from storage.rows import Convert, Rows, Writing, micros, micros_or_none, moment_or_none, same
+from storage.index import Indexing
+from storage.rows import Convert, Rows, micros, micros_or_none, moment_or_none, same
 
 CONTACT_FIELDS: dict[str, Convert] = {"name": same, "language": same, "via": same, "source": same}
 IDENTITY_FIELDS: dict[str, Convert] = {
@@ -25,7 +26,7 @@ class PeopleReading(Rows):
 
     def contact(self, contact_id: ContactId) -> Contact:
         sql = "select c.* from contacts g join contacts c on c.id = coalesce(g.merged_into, g.id) where g.id = ?"
-        return _contact(self._known("contact", self._first(sql, contact_id), contact_id))
+        return contact_of(self._known("contact", self._first(sql, contact_id), contact_id))
 
     def identity(self, identity_id: IdentityId) -> Identity:
         sql = "select i.* from identities g join identities i on i.id = coalesce(g.merged_into, g.id) where g.id = ?"
@@ -62,14 +63,17 @@ class PeopleReading(Rows):
         select * from contacts where last_at is not null and merged_into is null
         order by last_at desc, id desc limit ?
         """
-        return [_contact(row) for row in self._all(sql, limit)]
+        return [contact_of(row) for row in self._all(sql, limit)]
 
     def _kept_contact(self, contact_id: ContactId) -> ContactId:
         row = self._first("select coalesce(merged_into, id) as id from contacts where id = ?", contact_id)
         return ContactId(self._known("contact", row, contact_id)["id"])
 
 
-class PeopleWriting(PeopleReading, Writing):
+NAMED_BY = frozenset({"name", "handle", "route", "user"})
+
+
+class PeopleWriting(PeopleReading, Indexing):
     def add_contact(self, name: str, *, language: str | None, source: str | None) -> Contact:
         rows = self._all(
             "insert into contacts (name, language, source, created_at) values (?, ?, ?, ?) returning *",
@@ -78,10 +82,14 @@ class PeopleWriting(PeopleReading, Writing):
             source,
             micros(self.now),
         )
-        return _contact(rows[0])
+        self._index_contact(rows[0]["id"])
+        return contact_of(rows[0])
 
     def set_contact(self, contact_id: ContactId, **fields: Any) -> Contact:
-        return _contact(self._set("contacts", self._kept_contact(contact_id), fields, CONTACT_FIELDS))
+        row = self._set("contacts", self._kept_contact(contact_id), fields, CONTACT_FIELDS)
+        if "name" in fields:
+            self._index_contact(row["id"])
+        return contact_of(row)
 
     def add_identity(self, contact_id: ContactId, address: Address, name: str) -> Identity:
         rows = self._all(
@@ -92,6 +100,7 @@ class PeopleWriting(PeopleReading, Writing):
             address.user,
             name,
         )
+        self._index_contact(rows[0]["contact_id"])
         return _identity(rows[0])
 
     def set_identity(self, identity_id: IdentityId, **fields: Any) -> Identity:
@@ -99,7 +108,10 @@ class PeopleWriting(PeopleReading, Writing):
         address = fields.pop("address", None)
         if address is not None:
             fields.update(provider=address.provider, account=address.account, user=address.user)
-        return _identity(self._set("identities", kept, fields, IDENTITY_FIELDS))
+        row = self._set("identities", kept, fields, IDENTITY_FIELDS)
+        if NAMED_BY & fields.keys():
+            self._index_contact(row["contact_id"])
+        return _identity(row)
 
     def add_key(self, identity_id: IdentityId, key: str) -> None:
         self._all(
@@ -130,6 +142,7 @@ class PeopleWriting(PeopleReading, Writing):
         self._all("update identities set merged_into = ? where id = ? or merged_into = ?", kept.id, lost.id, lost.id)
         if kept.contact_id != lost.contact_id:
             self._join_contacts(kept.contact_id, lost.contact_id)
+            self._index_contact(kept.contact_id)
 
     def _move_keys(self, kept: IdentityId, lost: IdentityId) -> None:
         self._all(
@@ -180,7 +193,7 @@ class PeopleWriting(PeopleReading, Writing):
         self._all("update topics set contact_id = ? where contact_id = ?", kept, lost)
 
 
-def _contact(row: sqlite3.Row) -> Contact:
+def contact_of(row: sqlite3.Row) -> Contact:
     via = row["via"]
     return Contact(
         id=ContactId(row["id"]),

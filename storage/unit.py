@@ -9,12 +9,14 @@ from storage.inbox import InboxReading, InboxWriting
 from storage.jobs import JobsReading, JobsWriting
 from storage.messages import MessagesReading, MessagesWriting
 from storage.people import PeopleReading, PeopleWriting
+from storage.search import SearchReading
 from storage.settings import SettingsReading, SettingsWriting
 
 
 class SqlReading(
     InboxReading,
     MessagesReading,
+    SearchReading,
     DeliveriesReading,
     DeskReading,
     PeopleReading,
@@ -28,6 +30,7 @@ class SqlReading(
 class SqlUnit(
     InboxWriting,
     MessagesWriting,
+    SearchReading,
     DeliveriesWriting,
     DeskWriting,
     PeopleWriting,

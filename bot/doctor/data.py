@@ -93,7 +93,7 @@ def secret_key(folder: Path, has_setting: bool, has_database: bool) -> Iterator[
     if mode is not None and mode & 0o077:
         yield warning(check, f"others can read {path}", f"chmod 600 {path}")
     elif mode is not None or has_setting:
-        yield fine(check, "SECRET_KEY" if has_setting else f"{path}: keep a copy of it beside the backups")
+        yield fine(check, "SECRET_KEY" if has_setting else f"{path}: keep a copy of it, apart from the backups")
     elif has_database:
         yield warning(
             check,

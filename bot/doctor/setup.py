@@ -44,7 +44,8 @@ def gates(found: Findings, built: Collection[str]) -> Iterator[Finding]:
             )
     working = [name for name in on if name in built]
     off = [name for name, state in found.gates.items() if state.switch is Switch.OFF and name in built]
-    yield fine("gates", f"on: {', '.join(working) or 'none'}; off: {', '.join(off) or 'none'}")
+    half = [f"{name}: incomplete" for name, state in found.gates.items() if state.switch is Switch.INCOMPLETE]
+    yield fine("gates", "; ".join([f"on: {', '.join(working) or 'none'}", f"off: {', '.join(off) or 'none'}", *half]))
 
 
 def public_url(config: Config) -> Finding:

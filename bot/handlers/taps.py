@@ -67,6 +67,8 @@ def again(unit: Unit, row: Delivery, console: Console) -> str:
     if row.state not in (DeliveryState.UNCERTAIN, DeliveryState.FAILED, DeliveryState.PARKED):
         return STALE
     new = answers.again(unit, row)
+    if (standing := unit.notice_at(f"delivery:{row.id}")) is not None:
+        unit.set_notice(f"delivery:{new.id}", *standing)  # the question's message follows the new try
     _settle(unit, new, row, console)
     return DONE
 

@@ -206,9 +206,11 @@ def ask(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
 
 
 def whom(reading: Reading, console: Console, wrote: OwnerMessage, question: int, page: int) -> Notice:
-    """The clients to choose from, those of the last conversations first."""
+    """The clients to choose from, those of the last conversations first; she herself is none."""
     here = wrote.message_id if wrote.chat_id == console.desk.chat_id else None
-    contacts = reading.recent_contacts((page + 1) * RECENT + 1)[page * RECENT :]
+    own = {i.contact_id for i in reading.identities_by_key(console.place.owner_key or "")}
+    known = reading.recent_contacts((page + 1) * RECENT + 1 + len(own))
+    contacts = [c for c in known if c.id not in own][page * RECENT :]
     more = page + 1 if len(contacts) > RECENT else None
     return console.speech.for_whom(here, question, contacts[:RECENT], more)
 
@@ -238,13 +240,15 @@ def edit(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     abilities = console.rules.roads.get(identity.address.provider)
     if abilities is None or answers.change_waiting(unit, identity, message, content, abilities, console.rules.voice):
         return
-    parts = {d.part for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND}
+    sent = {d.part: d for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND}
     too_old = abilities.edit is None or unit.now - message.stored_at > abilities.edit
-    if too_old or len(parts) != 1:
+    if too_old or len(sent) != 1:
         reason = "unsupported" if abilities.edit is None else "edit_closed" if too_old else "not_allowed"
         _say_cannot_edit(unit, console, message, identity, wrote, reason)
         return
-    follow(unit, message, identity, Act.EDIT, Part(text=wrote.text))
+    (row,) = sent.values()
+    attachments = row.content.attachments if isinstance(row.content, Part) else ()
+    follow(unit, message, identity, Act.EDIT, Part(text=wrote.text, attachments=attachments))
 
 
 def follow(unit: Unit, message: Message, identity: Identity, act: Act, part: Part, number: int = 0) -> None:

@@ -146,6 +146,8 @@ why-window = the reply window is closed
 why-blocked = the client has blocked this chat
 why-unreachable = the client takes no messages { $where } or is not there
 why-too-big = the file is bigger than { $gate } takes
+why-too-big-limit = the file is bigger than { $gate } takes: { $limit } at most
+why-too-big-here = Telegram hands bots files of 20~MB at most
 why-bad-media = { $gate } does not take such a file
 why-kind = { $gate } does not take messages of this kind
 why-not-found = this message is no longer { $where }
@@ -331,6 +333,7 @@ backlog = { $messages ->
    *[other] { $clients } clients
   }, working through them
 backlog-names = Waiting first: { $names }
+backlog-done = All messages are shown
 quarantined = { $count ->
     [one] { $gate }: { $count } message of an unknown shape came
    *[other] { $gate }: { $count } messages of an unknown shape came

@@ -147,6 +147,8 @@ why-window = окно ответа закрыто
 why-blocked = клиент заблокировал этот чат
 why-unreachable = клиент не принимает сообщения { $where } или его там нет
 why-too-big = файл больше, чем принимает { $gate }
+why-too-big-limit = файл больше, чем принимает { $gate }: не~больше { $limit }
+why-too-big-here = Telegram отдаёт ботам файлы не~больше 20~МБ
 why-bad-media = { $gate } не принимает такой файл
 why-kind = { $gate } не принимает сообщения такого вида
 why-not-found = этого сообщения { $where } уже нет
@@ -333,6 +335,7 @@ backlog = { $messages ->
    *[other] { $clients } клиентов
   }, разбираю
 backlog-names = Первыми ждут: { $names }
+backlog-done = Все сообщения показаны
 quarantined = { $count ->
     [one] { $gate }: пришло { $count } сообщение непонятного вида
     [few] { $gate }: пришло { $count } сообщения непонятного вида

@@ -124,18 +124,18 @@ class TelegramGate:
 
     async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
         if (attachment.size or 0) > DOWNLOAD_LIMIT:
-            raise Refused("too_big")
+            raise Refused("too_big_here")
         try:
             file = await self._wire.call("getFile", {"file_id": attachment.ref})
         except Refused as error:
             if error.code == FILE_UNAVAILABLE:
                 raise Unreachable("file") from None
-            raise
+            raise Refused("too_big_here" if error.reason == "too_big" else error.reason, code=error.code) from None
         path = word(file, "file_path") if isinstance(file, dict) else None
         if path is None:
             raise Unreachable("file")
         if (integer(file, "file_size") or 0) > DOWNLOAD_LIMIT:
-            raise Refused("too_big")
+            raise Refused("too_big_here")
         async for chunk in self._wire.file(path, DOWNLOAD_LIMIT):
             yield chunk
 

@@ -14,6 +14,7 @@ const TABS = [["phones", "tabPhones", "☎"], ["desk", "tabDesk", "▤"], ["stre
 const HINT = "sandbox-hint-closed";
 let told = null; // the last toast
 let state = null;
+let putAway = false; // the strip of a story that is over
 
 function fillWords() {
   document.documentElement.lang = lang;
@@ -120,16 +121,24 @@ function drawStories(stories) {
 
 function drawStory(story) {
   const strip = $("story");
-  strip.hidden = !story;
-  if (!story) return;
+  const over = Boolean(story && (story.done || story.failed));
+  if (!over) putAway = false;
+  strip.hidden = !story || putAway;
+  if (strip.hidden) return;
   const outcome = story.failed ? `${words.storyFailed}: ${story.failed}` : story.done ? words.storyDone : words.storyStep(story.step, story.steps);
   strip.className = `story ${story.failed ? "failed" : story.done ? "done" : ""}`;
-  strip.replaceChildren(
+  const close = () => {
+    putAway = true;
+    strip.hidden = true;
+  };
+  const parts = [
     h("progress", { max: story.steps, value: story.step, "aria-label": story.title[lang] }),
     h("strong", {}, story.title[lang]),
-    h("span", {}, story.note && !story.done && !story.failed ? story.note[lang] : ""),
+    h("span", {}, story.note && !over ? story.note[lang] : ""),
     h("small", {}, outcome),
-  );
+  ];
+  if (over) parts.push(h("button", { type: "button", class: "icon", "aria-label": words.close, onclick: close }, "✕"));
+  strip.replaceChildren(...parts);
 }
 
 function drawClock(shift) {

@@ -160,6 +160,10 @@ def test_gates() -> None:
     findings = list(setup.gates(found, ("telegram", "whatsapp")))
     assert troubles(findings) == {"gate.calcom": Level.WARNING}
     assert findings[-1].text == "on: telegram; off: whatsapp"
+    half = examine({"TELEGRAM_BOT_TOKEN": TOKEN, "WHATSAPP_ACCESS_TOKEN": "EAAexample"}, None)
+    assert [f.text for f in setup.gates(half, ("telegram", "whatsapp"))] == [
+        "on: telegram; off: none; whatsapp: incomplete"
+    ]
 
 
 def test_the_settings_file_is_for_its_owner_alone(tmp_path: Path) -> None:

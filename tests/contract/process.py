@@ -364,7 +364,7 @@ class Place:
     async def until_async(self, condition: Callable[[], Any], what: str, timeout: float = START_SECONDS) -> None:
         try:
             async with asyncio.timeout(timeout):
-                while not await condition():
+                while not await condition():  # noqa: ASYNC110 - the condition is another process's
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise TimeoutError(f"waited {timeout} s for: {what}; {self.child and self.child.err[-2000:]}") from None

@@ -28,21 +28,26 @@ async def test_under_load_while_a_provider_hangs(place: Place) -> None:
     async with place.running() as child:
         place.graph.auto_statuses = False  # no report ever says what became of the answer
         place.graph.writes(IGOR, "Начало")
+        await place.whatsapp({"object": "moon"})
         await place.ready()
         await place.until(lambda: bool(place.said_to(OWNER, "Начало")), "shown")
+        await place.until(lambda: bool(place.said_to(OWNER, "непонятного вида")), "told")
         place.world.plan(Fault("hang", "graph", "POST /messages", times=None, seconds=60))
         topic = place.telegram.topics_of(OWNER)[0]["message_thread_id"]
         place.telegram.writes(OWNER, "Ответ без ответа", thread_id=topic)
         await place.until(lambda: bool(place.graph.messages(IGOR)[1:]), "on its way")
         taken: list[str] = []
         refused: list[int] = []
-        load = [asyncio.create_task(_load(place, lane, taken, refused)) for lane in range(8)]
-        await place.until(lambda: len(taken) > 40, "under load")
-        code, seconds = await child.stop()
-        print("STOP", seconds, len(taken), refused)
-        for task in load:
-            task.cancel()
-        await asyncio.gather(*load, return_exceptions=True)
+        load = [asyncio.create_task(_load(place, lane, taken, refused)) for lane in range(4)]
+        await place.until(lambda: len(taken) > 20, "under load")
+        _, half = await asyncio.open_connection("127.0.0.1", place.port)
+        half.write(b"POST /webhooks/telegram HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        await half.drain()
+        ending = asyncio.create_task(child.stop())
+        await place.until_async(lambda: _says_that_it_stops(place), "not ready any more", 3.0)
+        code, seconds = await ending
+        half.close()
+        await asyncio.gather(*load)
         assert (code, seconds < 5.0, child.out) == (0, True, ""), (seconds, child.err[-2000:])
     assert set(refused) <= {503}
     bodies = "".join(row[0] for row in place.rows("select cast(body as text) from inbox"))
@@ -56,6 +61,13 @@ async def test_under_load_while_a_provider_hangs(place: Place) -> None:
         await place.until(lambda: _asked(place), "she is asked", 30.0)
     sent = [c for c in place.world.of("graph", "POST /messages") if c.request.get("type")]
     assert len(sent) == 1
+    assert place.rows("select attempts from inbox where state = 'quarantined'") == [(2,)]
+    assert len(place.said_to(OWNER, "непонятного вида")) == 1
+
+
+async def _says_that_it_stops(place: Place) -> bool:
+    answer = await place.get("/readyz")
+    return answer.status == 503 and "stopping" in answer.json()["parts"]["workers"]["detail"]
 
 
 def _asked(place: Place) -> bool:
@@ -78,8 +90,8 @@ async def _load(place: Place, lane: int, taken: list[str], refused: list[int]) -
             answer = await place.whatsapp(text_message(wamid, number=f"1202555018{lane}", wamid=wamid))
         except aiohttp.ClientError:
             return
-        if answer.status == 200:
-            taken.append(wamid)
-        else:
+        if answer.status != 200:
             refused.append(answer.status)
+            return
+        taken.append(wamid)
         number += 1

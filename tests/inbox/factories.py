@@ -117,7 +117,7 @@ class Bell(Wake):
     async def settle(self) -> None:
         """Until the worker has looked at everything once after now, and found nothing left that it may do."""
         seen = self.rests
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.rests < seen + 2:
                 self.ring()
                 await asyncio.sleep(0.001)
@@ -226,7 +226,8 @@ def progress(external_id: str, state: DeliveryState, at: datetime = NOW, **field
 
 
 def photo(ref: str = "p1", origin: Provider = WHATSAPP, **fields: Any) -> Attachment:
-    return Attachment(MediaKind.PHOTO, origin, ref, **({"mime": "image/jpeg", "size": 5} | fields))
+    fields.setdefault("mime", "image/jpeg")
+    return Attachment(MediaKind.PHOTO, origin, ref, **fields)
 
 
 def raw(key: str, body: str, provider: Provider = WHATSAPP) -> Raw:
@@ -335,7 +336,7 @@ class Desk:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *bells: Bell) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():
             for bell in bells:
                 bell.ring()

@@ -92,7 +92,7 @@ async def test_a_quote_goes_with_the_first_part(desk: Desk) -> None:
     [
         (None, "ответ", (), "refused:gate_off:"),
         (abilities(media={}), "подпись", (photo(),), "refused:kind:"),
-        (abilities(), "", (photo(size=99_000_000),), "refused:too_big:"),
+        (abilities(), "", (photo(size=99_000_000),), "refused:too_big:max16777216"),
         (abilities(), "", (), "refused:empty:"),
     ],
 )

@@ -13,7 +13,7 @@ from inbox.gate import Receipt
 from inbox.jobs import work
 from inbox.model import Act, Author, Delivery, DeliveryId, DeliveryState, ExternalId, Message, Notice, Part, Text
 from inbox.store import Unit
-from tests.inbox.factories import CHAT, NOW, TELEGRAM, WHATSAPP, Desk, abilities, came, later, photo, progress
+from tests.inbox.factories import CHAT, NOW, TELEGRAM, WHATSAPP, Desk, abilities, came, later, photo, progress, reacted
 
 S = DeliveryState
 WINDOW = "refused:window:131047"
@@ -210,6 +210,8 @@ async def test_a_report_by_the_token_of_a_dropped_try_revives_nothing(desk: Desk
     await desk.store.write(lambda u: again(u, u.delivery(first.id)))
     await desk.apply(progress("s1", S.READ, token=str(first.id)))
     assert await desk.states(answered) == ["dropped", "waiting"]
+    await desk.apply(reacted("s1", "👍"))  # but what the client does with that copy belongs to the message
+    assert [e.data["message"] for e in await desk.events("message.reaction")] == [answered.id]
 
 
 # marks

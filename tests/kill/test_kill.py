@@ -1,0 +1,107 @@
+"""kill -9 at the worst moments of the real process: nothing acknowledged is lost, no answer goes out twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.world import Fault
+from tests.kill.child import Child
+from tests.rig import IGOR, MARIA, OWNER, Rig, rig, words
+
+REPEAT = "возможно, повтор"
+UNDER_WAY = "в пути;"
+
+
+@pytest.fixture
+async def fakes(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig(tmp_path / "data") as made:
+        made.telegram.retry_delays = (0.1, 0.2)
+        yield made
+
+
+def whole(fakes: Rig) -> str:
+    return "\n".join(words(m) for m in fakes.desk())
+
+
+def once_in_order(fakes: Rig, texts: list[str]) -> bool:
+    shown = whole(fakes)
+    places = [shown.find(text) for text in texts]
+    return [shown.count(text) for text in texts] == [1] * len(texts) and places == sorted(places)
+
+
+async def test_killed_at_the_worst_moments(fakes: Rig, tmp_path: Path) -> None:
+    """First between the acknowledgement and everything else; then with a call to the desk and an answer under way."""
+    with Child(fakes, tmp_path) as child:
+        early = [f"до первого убийства {n};" for n in range(5)]
+        for text in early:
+            fakes.graph.writes(IGOR, text)
+        await child.start()
+        await fakes.until(lambda: fakes.graph.pending == 0, "acknowledged before anything else is there", 30.0)
+        await child.kill()
+        assert "убийства" not in whole(fakes)
+
+        await child.start_whole()
+        await fakes.until(lambda: early[-1] in whole(fakes), "shown after the first kill", 30.0)
+        fakes.graph.auto_statuses = False
+        held = fakes.world.plan(Fault("hang", "telegram", "sendMessage", times=None, seconds=120))
+        fakes.world.plan(Fault("hang", "graph", "POST /messages", seconds=120))
+        answer = fakes.telegram.writes(OWNER, "дошло?", thread_id=fakes.topic("Игорь"))
+        following = fakes.telegram.writes(OWNER, "следом", thread_id=fakes.topic("Игорь"))
+        fakes.graph.writes(IGOR, UNDER_WAY)
+        await fakes.until(lambda: UNDER_WAY in whole(fakes) and len(fakes.sends()) == 1, "two calls are under way")
+        later = [f"пока пульт стоит {n};" for n in range(10)]
+        maria = [f"Мария {n};" for n in range(5)]
+        for text in later:
+            fakes.graph.writes(IGOR, text)
+        for text in maria:
+            fakes.graph.writes(MARIA, text)
+        await fakes.until(lambda: fakes.graph.pending == fakes.telegram.pending == 0, "acknowledged")
+        await child.kill()
+        fakes.world.lift(held)
+        assert all(text not in whole(fakes) for text in (*later, *maria))
+
+        await child.start_whole()
+        await fakes.until(lambda: later[-1] in whole(fakes) and maria[-1] in whole(fakes), "shown", 30.0)
+        await check_desk(fakes, [*early, *later], maria)
+        await check_answers(fakes, answer, following)
+        await child.end()
+        check_export(fakes, [*early, UNDER_WAY, *later, *maria])
+        check_database(fakes)
+
+
+async def check_desk(fakes: Rig, igor: list[str], maria: list[str]) -> None:
+    """Nothing lost, nothing out of order; what may be a repeat, and only that, says so."""
+    assert once_in_order(fakes, igor)
+    assert once_in_order(fakes, maria)
+    await fakes.until(lambda: len(fakes.said(UNDER_WAY)) == 2, "shown again")
+    assert [words(m).startswith(REPEAT) for m in fakes.said(UNDER_WAY)] == [False, True]
+    assert whole(fakes).count(REPEAT) == 1
+
+
+async def check_answers(fakes: Rig, answer: int, following: int) -> None:
+    """The one that was under way is in doubt and does not leave again; the next one is not held up by it."""
+    await fakes.until(lambda: fakes.mark(answer) == "🤔", "the mark of doubt")
+    await fakes.until(lambda: bool(fakes.said("Неизвестно, дошло ли")), "the question")
+    assert fakes.said("Неизвестно, дошло ли")[0]["reply_to_message"]["message_id"] == answer
+    await fakes.until(lambda: fakes.mark(following) == "🕊", "what waited has left")
+    assert [c.request["text"]["body"] for c in fakes.sends()] == ["дошло?", "следом"]
+
+
+def check_export(fakes: Rig, texts: list[str]) -> None:
+    """Each id once and in order over all the processes, and a line for every message."""
+    ids = [line["data"]["id"] for line in fakes.export()]
+    assert ids == sorted(set(ids))
+    said = [e["text"] for e in fakes.exported("message.in")]
+    assert sorted(said) == sorted(texts)
+    assert [e["text"] for e in fakes.exported("message.out")] == ["дошло?", "следом"]
+
+
+def check_database(fakes: Rig) -> None:
+    with sqlite3.connect(fakes.data_dir / "inbox.db") as database:
+        assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert database.execute("select count(*) from deliveries where state = 'sending'").fetchone() == (0,)
+    database.close()
