@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import burst, dispatch, growth, ingest, pipeline, start
 from bench.child import pin, unpin
@@ -79,6 +81,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 async def _measure(groups: Sequence[Group], plan: Plan) -> Report:
     report = Report(plan.quick, machine=machine())
     plan.work.mkdir(parents=True, exist_ok=True)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel(asyncio.current_task()))
     for group in groups:
         sys.stderr.write(f"{', '.join(group.rows)} ... ")
         sys.stderr.flush()
@@ -90,6 +93,12 @@ async def _measure(groups: Sequence[Group], plan: Plan) -> Report:
                 report.failures.append(Failure(group.rows, f"{type(error).__name__}: {error}"))
         sys.stderr.write(f"{time.perf_counter() - started:.0f} s\n")
     return report
+
+
+def _cancel(task: asyncio.Task[Any] | None) -> Callable[[], object]:
+    """Children are ended on the way out, also when the measurement itself is."""
+    assert task is not None
+    return task.cancel
 
 
 class _placed(contextlib.AbstractContextManager[None]):  # noqa: N801 used as a function

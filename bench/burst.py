@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.bodies import tagged
@@ -33,7 +34,7 @@ class Outcome:
 
     @property
     def counted(self) -> int:
-        return sum(count for method, count in self.calls.items() if method in COUNTED)
+        return _counted(self.calls)
 
     def references(self) -> dict[str, str]:
         named = sorted((m, n) for m, n in self.calls.items() if m in COUNTED or m == "setMessageReaction")
@@ -91,9 +92,13 @@ async def _run(plan: Plan, share: int, *, known: bool) -> Outcome:
 async def _quiet(scene: Stage) -> None:
     """Cards, pins and names of the acquaintance are done, and the chat's bucket is full again."""
     calls = -1
-    while calls != sum(scene.world.methods.values()):
-        calls = sum(scene.world.methods.values())
+    while calls != _counted(scene.world.methods):
+        calls = _counted(scene.world.methods)
         await asyncio.sleep(6)
+
+
+def _counted(methods: Mapping[str, int]) -> int:
+    return sum(count for method, count in methods.items() if method in COUNTED)
 
 
 async def _pour(scene: Stage, count: int, seconds: float) -> Outcome:

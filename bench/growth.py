@@ -7,11 +7,11 @@ import importlib.util
 import json
 import random
 import shutil
-import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,46 +155,47 @@ def _old(number: int) -> Client:
 
 
 def _cards(path: Path, shape: Shape, count: int) -> list[float]:
-    from storage.db import open_read_only  # noqa: PLC0415
+    from inbox.model import ContactId  # noqa: PLC0415
 
     chance = random.Random(9)
-    sql = "select * from messages where identity_id = ? order by id desc limit ?"
+    clients = [ContactId(chance.randint(1, shape.contacts)) for _ in range(count)]
+    with _reading(path) as reading:
+        return [_timed(partial(reading.last_messages, client, LAST)) for client in clients]
+
+
+def _searches(path: Path, count: int) -> dict[str, list[float]] | str:
+    """As the product looks, the found words in their messages included; why not, where it cannot."""
+    if importlib.util.find_spec("storage.search") is None:
+        return "there is no storage.search"
+    from inbox.search import parse  # noqa: PLC0415
+
+    queries = {"rare": parse(RARE), "common": parse(COMMON), "prefix": parse(f"{COMMON[:5]}*")}
+    with _reading(path) as reading:
+        for kind, query in queries.items():
+            if not reading.find_messages(query, None, PAGE).hits:
+                raise RuntimeError(f"the {kind} word was not found")
+        return {
+            kind: [_timed(partial(reading.find_messages, query, None, PAGE)) for _ in range(count)]
+            for kind, query in queries.items()
+        }
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    from storage.db import open_read_only  # noqa: PLC0415
+    from storage.unit import SqlReading  # noqa: PLC0415
+
     connection = open_read_only(path)
     try:
-        clients = [chance.randint(1, shape.contacts) for _ in range(count)]
-        return [_timed(partial(_rows, connection, sql, client, LAST)) for client in clients]
+        yield SqlReading(connection)
     finally:
         connection.close()
-
-
-def _rows(connection: sqlite3.Connection, sql: str, *values: int) -> list[Any]:
-    return connection.execute(sql, values).fetchall()
 
 
 def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-def _searches(path: Path, count: int) -> dict[str, list[float]] | str:
-    """Through the product's own reading; why not, where it has none."""
-    if importlib.util.find_spec("storage.search") is None:
-        return "there is no storage.search"
-    from storage.db import open_read_only  # noqa: PLC0415
-    from storage.unit import SqlReading  # noqa: PLC0415
-
-    connection = open_read_only(path)
-    try:
-        search = getattr(SqlReading(connection), "search", None)
-        if search is None:
-            return "storage has no reading named search"
-        words = {"rare": RARE, "common": COMMON, "prefix": COMMON[:5]}
-        return {kind: [_timed(partial(search, word, PAGE)) for _ in range(count)] for kind, word in words.items()}
-    except (TypeError, sqlite3.Error) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        connection.close()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import json
 import random
 import shutil
@@ -48,10 +47,6 @@ class Shape:
     @property
     def contacts(self) -> int:
         return max(500, min(100_000, self.rows // 20))
-
-
-def search_state() -> str:
-    return "run by the product" if importlib.util.find_spec("storage.search") else "not built"
 
 
 def user(number: int) -> str:

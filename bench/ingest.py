@@ -230,7 +230,6 @@ async def during_backup(plan: Plan) -> list[Line]:
                 **latencies(found),
                 "backup": f"{size / 1024**2:.0f} MB in {median(took[1:]):.1f} s",
                 "worst round": ms(max(beside["backup"].p99)),
-                "merge of a search index": history.search_state(),
             },
         )
     ]

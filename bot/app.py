@@ -7,6 +7,7 @@ once; then aiogram is imported in a thread, and the desk and all that sends star
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import secrets
 import signal
@@ -47,6 +48,7 @@ from inbox.media import MediaWorker
 from inbox.model import Provider
 from inbox.outbox import OutboxWorker
 from inbox.polling import PollWorker
+from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
 from storage.blobs import FileBlobs
 from storage.store import SqlStore, open_store
@@ -165,7 +167,9 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
         await store.ensure_events_after(await files.last() or 0)
         sinks: list[Sink] = [files]
         if config.substance is not None:
-            sinks.append(WebhookSink(config.substance.url, config.substance.key, http, clock))
+            receiver = WebhookSink(config.substance.url, config.substance.key, http, clock)
+            await store.write(partial(_meet_receiver, name=receiver.name, url=config.substance.url))
+            sinks.append(receiver)
         wakes = Wakes(sinks={s.name: Wake() for s in sinks}, clients={road: Wake() for road in roads})
         app = App(
             config=config,
@@ -188,6 +192,14 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
         )
         app.health.mark_started(Start.SCHEMA)
         yield app
+
+
+def _meet_receiver(unit: Unit, *, name: str, url: str) -> None:
+    """The end that another address once asked for (410) is none of this one's. An address may hold a secret."""
+    digest = hashlib.sha256(url.encode()).hexdigest()
+    if unit.setting("substance_receiver") != digest:
+        unit.set_setting("substance_receiver", digest)
+        unit.set_sink(name, stopped=False)
 
 
 async def _webhook_secret(store: SqlStore, vault: Vault) -> SecretStr:

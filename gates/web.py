@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from inbox.clock import Clock
 from inbox.errors import StorageDown, Unverified
@@ -26,12 +27,27 @@ BODY_LIMIT = 4 * 1024 * 1024
 BODY_SECONDS = 10.0
 LINGER_SECONDS = 4.0
 RETRY_AFTER = "30"
-SERVER_OPTIONS: Mapping[str, Any] = {"auto_decompress": False}
-"""For the AppRunner that serves these routes: aiohttp's own unpacking answers 400 before the 415 here can."""
 HANDSHAKES = frozenset({"whatsapp", "messenger", "instagram"})
 """Names whose network asks by GET whether the address is ours."""
 
 _log = logging.getLogger(__name__)
+
+
+class _NoJunk(logging.Filter):
+    """What a peer sends that is no HTTP gets its 400; a traceback for each would be a way to fill our disk."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_server_log = logging.getLogger(f"{__name__}.server")
+_server_log.addFilter(_NoJunk())
+SERVER_OPTIONS: Mapping[str, Any] = {
+    "auto_decompress": False,  # aiohttp's own unpacking answers 400 before the 415 here can
+    "max_field_size": 128 * 1024,  # a signature of any length is a wrong one, not a broken request
+    "logger": _server_log,
+}
+"""For the AppRunner that serves these routes."""
 
 
 class Outcome(StrEnum):

@@ -108,10 +108,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Newest first. whole False: the time was up before everything was looked through."""
+    """Newest first. next: where to go on (as `before`); None: there is no more, or nothing to go on from.
 
-    hits: tuple[Hit, ...]
-    whole: bool
+    is_cut: the time was up before so many were found, or everything was looked through.
+    """
+
+    hits: tuple[Hit, ...] = ()
+    next: MessageId | None = None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from inbox.errors import InboxError, Refused, StorageDown, Throttled, TopicGone
 from inbox.fate import tell_general
 from inbox.lanes import DESK
 from inbox.log import Log
-from inbox.model import ContactId, Topic
+from inbox.model import ContactId, Notice, Topic
 from inbox.pace import ChatPace, Kind
 from inbox.stage import sight_of
 from inbox.store import Mark, Store, Unit
@@ -176,14 +176,46 @@ class UpkeepWorker:
             return True
         sight = await self._store.read(lambda r: sight_of(r, contact, self._rules))
         card = self._desk.card(sight)
-        shown = topic.card_message_id
-        if not topic.card_pinned and await self._try("pin", lambda: self._desk.pin(shown)):
-            await self._store.write(lambda u: u.set_topic(topic.id, card_pinned=True))
-        if card.text.plain != topic.card_shown and await self._try(
-            "message", lambda: self._desk.tell(topic, card, shown)
-        ):
-            await self._store.write(lambda u: u.set_topic(topic.id, card_shown=card.text.plain))
-        return await self._rename(topic, self._desk.topic_name(sight))
+        done = await self._pinned(topic)
+        done = await self._redrawn(topic, card) and done
+        return await self._rename(topic, self._desk.topic_name(sight)) and done
+
+    async def _pinned(self, topic: Topic) -> bool:
+        card = topic.card_message_id
+        if topic.card_pinned or card is None:
+            return True
+        if not await self._try("pin", lambda: self._desk.pin(card)):
+            return False
+        return await self._note(topic, card_pinned=True)
+
+    async def _redrawn(self, topic: Topic, card: Notice) -> bool:
+        """A card that she deleted comes anew, and is to be pinned then."""
+        if card.text.plain == topic.card_shown:
+            return True
+        stands = topic.card_message_id
+
+        async def draw() -> None:
+            nonlocal stands
+            stands = (await self._desk.tell(topic, card, stands)).shown[0][0]
+
+        if not await self._try("message", draw):
+            return False
+        if stands == topic.card_message_id:
+            return await self._note(topic, card_shown=card.text.plain)
+        await self._note(topic, card_shown=card.text.plain, card_message_id=stands, card_pinned=False)
+        return False
+
+    async def _note(self, topic: Topic, **fields: object) -> bool:
+        """Remember it of the card that was drawn; False: the topic was made anew meanwhile, with another one."""
+
+        def note(unit: Unit) -> bool:
+            now = unit.topic_of(topic.contact_id, topic.backend, topic.chat_id)
+            if now is None or now.id != topic.id or now.card_message_id != topic.card_message_id:
+                return False
+            unit.set_topic(topic.id, **fields)
+            return True
+
+        return await self._store.write(note)
 
     async def _rename(self, topic: Topic, name: str) -> bool:
         if topic.thread_id is None or name == topic.name_shown:

@@ -33,8 +33,8 @@ m.id, m.text, m.author, m.at, m.deleted_at, i.provider, i.contact_id,
 (select group_concat(a.name, char(10)) from attachments a where a.message_id = m.id) as files
 """
 _INDEXED = f"""
-select {_HIT} from search s cross join messages m on m.id = s.rowid cross join identities i on i.id = m.identity_id
-where s.terms match ? and s.rowid < ? order by s.rowid desc
+select {_HIT} from search cross join messages m on m.id = search.rowid cross join identities i on i.id = m.identity_id
+where search match ? and search.rowid < ? order by search.rowid desc
 """  # noqa: S608 no value is in it
 _OWN = f"""
 select {_HIT} from messages m cross join identities i on i.id = m.identity_id
@@ -51,14 +51,14 @@ class SearchReading(PeopleReading):
         self, query: Query, contact_id: ContactId | None, limit: int, before: MessageId | None = None
     ) -> Found:
         if not query:
-            return Found((), whole=True)
+            return Found()
         end = LARGEST if before is None else before
         whose = None if contact_id is None else self._ever_of(contact_id)
         if whose == []:
-            return Found((), whole=True)
+            return Found()
         with _time_limit(self._connection, BUDGET) as time:
             found = self._hits(query, self._rows(_INDEXED, _match(query, whose), end), limit, time)
-        if found.whole or whose is None:
+        if whose is None or not found.is_cut:
             return found
         with _time_limit(self._connection, OWN_BUDGET) as time:
             own = merge(*(self._rows(_OWN, identity, end) for identity in whose), key=_newest)
@@ -91,22 +91,27 @@ class SearchReading(PeopleReading):
             yield from rows
 
     def _hits(self, query: Query, rows: Iterator[sqlite3.Row], limit: int, time: _Time) -> Found:
+        """One more than asked for is looked for, so that a next page is there when it is said to be."""
         hits: list[Hit] = []
+        last: MessageId | None = None
+        is_cut = False
         try:
             for row in rows:
                 text = searchable(row["text"], row["files"])
                 places = query.find(text)
+                if places is not None and len(hits) == limit:
+                    return Found(tuple(hits), hits[-1].message_id)
                 if places is not None:
                     hits.append(self._hit(row, text, places))
-                if len(hits) >= limit:
-                    break
+                last = MessageId(row["id"])
                 if time.is_up():
-                    return Found(tuple(hits), whole=False)
+                    is_cut = True
+                    break
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
-            return Found(tuple(hits), whole=False)
-        return Found(tuple(hits), whole=True)
+            is_cut = True
+        return Found(tuple(hits), last if is_cut else None, is_cut)
 
     def _hit(self, row: sqlite3.Row, text: str, places: tuple[tuple[int, int], ...]) -> Hit:
         return Hit(
@@ -172,7 +177,7 @@ def _newest(row: sqlite3.Row) -> int:
 
 
 def _worth(found: Found) -> tuple[bool, int]:
-    return found.whole, len(found.hits)
+    return not found.is_cut, len(found.hits)
 
 
 def _line(row: sqlite3.Row) -> Line:

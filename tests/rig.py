@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import bot.deskwork  # noqa: F401 - imports aiogram, which takes seconds: no test has to wait for it
 from bot.app import serve
 from bot.config import load
 from inbox.clock import SystemClock
@@ -111,7 +112,9 @@ class Rig:
     # what is seen
 
     def desk(self) -> list[dict[str, Any]]:
-        return [m for m in self.telegram.messages(OWNER) if "forum_topic_created" not in m and "pinned_message" not in m]
+        return [
+            m for m in self.telegram.messages(OWNER) if "forum_topic_created" not in m and "pinned_message" not in m
+        ]
 
     def said(self, part: str) -> list[dict[str, Any]]:
         """Messages of the bot on the desk that contain the words."""

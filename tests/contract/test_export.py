@@ -45,10 +45,18 @@ async def test_every_event_goes_out_in_order_until_it_is_taken(place: Place) -> 
         assert place.receiver.taken[0].at - opened < 1.0, place.receiver.taken[0].at - begun
         await _work_on_the_desk(place)
         await _no_more(place)
+    ended = len(place.receiver.posts)
+    place.receiver.status = 200
+    async with place.running():
+        await place.whatsapp(text_message("Тот же адрес", wamid="wamid.same"))
+        await place.until(lambda: place.exported("message.in")[-1]["data"]["text"] == "Тот же адрес", "in the file")
+        assert len(place.receiver.posts) == ended
+    async with place.running(SUBSTANCE_WEBHOOK_URL=f"{place.receiver.address}?another"):
+        await place.until(lambda: len(in_order(place.receiver.taken)) == len(place.lines()), "another address")
     assert all(verified(post) for post in place.receiver.posts)
     ids = [line["data"]["id"] for line in place.lines()]
     assert ids == sorted(set(ids))
-    assert in_order(place.receiver.taken) == ids[: len(in_order(place.receiver.taken))]
+    assert in_order(place.receiver.taken) == ids
     files = {line["data"]["id"]: line for line in place.lines()}
     assert all(post.event == files[post.id] for post in place.receiver.posts)
     assert place.leaks() == []

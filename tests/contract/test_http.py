@@ -157,6 +157,9 @@ async def test_forged_bodies_are_refused_and_leave_nothing(served: Served) -> No
     )
     for header in wrong:
         assert (await place.whatsapp(raw, **{"X-Hub-Signature-256": header})).status == 401, header
+    for header in ("sha256=" + "é" * 64, "f" * 100_000):
+        assert (await place.whatsapp(raw, **{"X-Hub-Signature-256": header})).status == 401
+        assert (await place.update(private_message(500_100, STRANGER, "Поддельное"), header)).status == 401
     bare = await place.call("POST", "/webhooks/whatsapp", data=raw)
     assert bare.status == 401
     for secret in ("", "wrong", HOOK_SECRET[:-1], HOOK_SECRET + "x", APP_SECRET):
@@ -165,6 +168,19 @@ async def test_forged_bodies_are_refused_and_leave_nothing(served: Served) -> No
     counted = (await place.get("/metrics")).text
     assert 'desk_webhooks_total{gate="whatsapp",outcome="unverified"}' in counted
     assert 'desk_webhooks_total{gate="telegram",outcome="unverified"}' in counted
+
+
+async def test_what_is_no_http_is_refused_and_leaves_no_traceback(served: Served) -> None:
+    """The fixture looks at stderr when the program has ended."""
+    begun = len(served.child.err)
+    for junk in (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.place.port)
+        writer.write(junk + b"\r\n\r\n")
+        await writer.drain()
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+    assert (await served.place.get("/healthz")).status == 200
+    assert "Traceback" not in served.child.err[begun:]
 
 
 async def test_bodies_that_are_not_read(served: Served) -> None:

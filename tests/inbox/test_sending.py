@@ -786,7 +786,7 @@ FATES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fates=FATES)
 def test_whatever_the_network_says_each_answer_goes_once_and_in_order(
     fates: list[tuple[str, list[Exception], Exception | None]],

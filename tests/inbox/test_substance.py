@@ -153,7 +153,7 @@ async def test_while_the_receiver_is_down_the_lag_grows_and_the_state_is_kept(ex
 
     export.receiver.take = watched  # type: ignore[method-assign]
     async with running(export.worker.run()):
-        await export.until_got(1)
+        await until(lambda: _at(export, 1), export.bell)
     assert seen == [0, 1, 3, 8, 23]
     row = await export.desk.see(lambda r: r.sink("webhook"))
     assert row is not None and (row.failing_since, row.attempts) == (None, 0)

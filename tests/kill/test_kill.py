@@ -77,17 +77,17 @@ async def check_desk(fakes: Rig, igor: list[str], maria: list[str]) -> None:
     """Nothing lost, nothing out of order; what may be a repeat, and only that, says so."""
     assert once_in_order(fakes, igor)
     assert once_in_order(fakes, maria)
-    await fakes.until(lambda: len(fakes.said(UNDER_WAY)) == 2, "shown again")
+    await fakes.until(lambda: len(fakes.said(UNDER_WAY)) == 2, "shown again", 30.0)
     assert [words(m).startswith(REPEAT) for m in fakes.said(UNDER_WAY)] == [False, True]
     assert whole(fakes).count(REPEAT) == 1
 
 
 async def check_answers(fakes: Rig, answer: int, following: int) -> None:
     """The one that was under way is in doubt and does not leave again; the next one is not held up by it."""
-    await fakes.until(lambda: fakes.mark(answer) == "🤔", "the mark of doubt")
+    await fakes.until(lambda: fakes.mark(answer) == "🤔", "the mark of doubt", 30.0)
     await fakes.until(lambda: bool(fakes.said("Неизвестно, дошло ли")), "the question")
     assert fakes.said("Неизвестно, дошло ли")[0]["reply_to_message"]["message_id"] == answer
-    await fakes.until(lambda: fakes.mark(following) == "🕊", "what waited has left")
+    await fakes.until(lambda: fakes.mark(following) == "🕊", "what waited has left", 30.0)
     assert [c.request["text"]["body"] for c in fakes.sends()] == ["дошло?", "следом"]
 
 

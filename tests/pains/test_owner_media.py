@@ -63,9 +63,9 @@ async def test_every_kind_goes_to_telegram_as_that_kind(desk: Rig) -> None:
         caption = f"подпись {kind}" if kind in CAPTIONED else None
         message = desk.telegram.writes(OWNER, kind=kind, caption=caption, thread_id=topic)
         await desk.until(lambda message=message: desk.mark(message) == "🕊", f"{kind} is sent")  # type: ignore[misc]
-    for message, kind in zip(got(desk), TO_TELEGRAM, strict=True):
-        assert kind in message, kind
-        assert words(message) == (f"подпись {kind}" if kind in CAPTIONED else ""), kind
+    for received, kind in zip(got(desk), TO_TELEGRAM, strict=True):
+        assert kind in received, kind
+        assert words(received) == (f"подпись {kind}" if kind in CAPTIONED else ""), kind
     for kind, method in TO_TELEGRAM.items():
         (call,) = [c for c in desk.world.of("telegram", method) if c.request["chat_id"] == ANNA]
         assert not str(call.request.get(kind, "")).startswith("attach://"), "a file id is enough"

@@ -9,7 +9,7 @@ from tests.rig import ANNA, IGOR, MARIA, OWNER, Rig, words
 
 SENDS = ("sendMessage", "sendPhoto", "sendMediaGroup", "createForumTopic")
 AT_MOST, SECONDS = 18, 10.0  # promised
-IN_FLIGHT = 0.25  # a call that had left already when the refusal came
+IN_FLIGHT = 2  # calls of the other two clients that had left already when the refusal came
 
 
 def calls(rig: Rig) -> list[Call]:
@@ -71,8 +71,8 @@ async def test_a_429_in_a_burst_stops_the_chat_until_it_may_go_on(desk: Rig) -> 
     names = ("Игорь", "Мария", "Анна")
     await desk.until(lambda: all(f"{name} 5;" in whole(desk) for name in names), "all of it")
     (refused,) = [c for c in desk.world.of("telegram") if c.status == 429]
-    blocked = [c for c in calls(desk) if IN_FLIGHT < c.at - refused.at < 2.0]
-    assert blocked == []
+    blocked = [c for c in calls(desk) if 0 < c.at - refused.at < 2.0]
+    assert len(blocked) <= IN_FLIGHT
     for name in names:
         assert in_order(desk, [f"{name} {n};" for n in range(6)])
     assert "повтор" not in whole(desk)
@@ -99,12 +99,12 @@ async def test_a_429_for_topics_or_marks_does_not_mute_the_messages(desk: Rig) -
     answer = desk.telegram.writes(OWNER, "Добрый день", thread_id=topic)
     desk.graph.writes(IGOR, "и вам")
     await desk.until(lambda: bool(desk.said("и вам")), "a message of another client")
-    assert desk.said("Добрый вечер") == []
-    assert desk.world.now() - refused.at < 2.0
     await desk.until(lambda: bool(desk.said("Добрый вечер")), "the new client")
     topics = desk.world.of("telegram", "createForumTopic")
     assert [c.status for c in topics] == [200, 429, 200]
     assert topics[2].at - topics[1].at >= 2.0
+    meanwhile = next(c for c in desk.world.of("telegram", "sendMessage") if c.request["text"] == "и вам")
+    assert refused.at < meanwhile.at < topics[2].at
     await desk.until(lambda: desk.mark(answer) == "👌", "the mark")
     drawn = desk.world.of("telegram", "setMessageReaction")
     assert [c.status for c in drawn].count(429) == 1

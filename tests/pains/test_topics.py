@@ -13,6 +13,14 @@ def alive(rig: Rig, part: str) -> list[int | None]:
     return [m.get("message_thread_id") for m in rig.said(part) if not m["_deleted"]]
 
 
+def cards(rig: Rig) -> list[str]:
+    return [words(m) for m in rig.said("Окно ответа") if not m["_deleted"]]
+
+
+def pinned(rig: Rig) -> int:
+    return len(rig.world.of("telegram", "pinChatMessage"))
+
+
 def created(rig: Rig) -> int:
     return len([c for c in rig.world.of("telegram", "createForumTopic") if c.status == 200])
 
@@ -25,6 +33,21 @@ async def test_a_topic_comes_with_its_card_first(desk: Rig) -> None:
     assert words(here[1]) == "Здравствуйте"
     await desk.until(lambda: bool(desk.world.of("telegram", "pinChatMessage")), "the card is pinned")
     assert desk.world.of("telegram", "pinChatMessage")[0].request["message_id"] == here[0]["message_id"]
+
+
+async def test_a_card_that_she_deleted_comes_back_once_and_pinned(desk: Rig) -> None:
+    await desk.known()
+    await desk.until(lambda: pinned(desk) == 1, "the card is pinned")
+    desk.telegram.deletes(OWNER, desk.world.of("telegram", "pinChatMessage")[0].request["message_id"])
+    desk.clock.shift = desk.world.shift = 2 * 3600
+    desk.graph.writes(IGOR, "второе;")
+    await desk.until(lambda: len(cards(desk)) == 1 and pinned(desk) == 2, "a new card, pinned")
+    first = cards(desk)[0]
+    desk.clock.shift = desk.world.shift = 4 * 3600
+    desk.graph.writes(IGOR, "третье;")
+    await desk.until(lambda: cards(desk) != [first], "the card is drawn anew")
+    assert len(cards(desk)) == 1
+    assert pinned(desk) == 2
 
 
 async def test_a_deleted_topic_is_made_anew_with_card_and_message(desk: Rig) -> None:
