@@ -10,6 +10,8 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from bench.phrases import QUESTION, client_name
+
 APP_SECRET = "app-secret"  # noqa: S105 the fakes'
 VERIFY_TOKEN = "verify-token"  # noqa: S105
 ACCESS_TOKEN = "EAAexampletoken"  # noqa: S105
@@ -21,8 +23,6 @@ TROUBLED = (47, 56)  # numbers ending so have trouble of their own at the fake
 MOST_PEOPLE = 88
 TAG = re.compile(r"#n(\d+)#")
 """What is found again in a call to a provider: the number of the message."""
-
-_WORDS = "Здравствуйте, можно записаться на консультацию на следующей неделе, лучше вечером? "
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ def people(count: int) -> list[Client]:
     if not 0 < count <= MOST_PEOPLE:
         raise ValueError(f"from 1 to {MOST_PEOPLE} clients")
     endings = [n for n in range(10, 100) if n not in TROUBLED]
-    return [Client(f"120255501{n:02d}", f"Клиент {n:02d}", f"US.77120255501{n:02d}") for n in endings[:count]]
+    return [Client(f"120255501{n:02d}", client_name(n), f"US.77120255501{n:02d}") for n in endings[:count]]
 
 
-def tagged(number: int, words: str = _WORDS) -> str:
+def tagged(number: int, words: str = QUESTION) -> str:
     return f"#n{number}# {words}"
 
 
@@ -66,7 +66,7 @@ class Bodies:
     def requests(self, clients: list[Client], start: int, count: int, size: int = SIZE) -> list[bytes]:
         """Whole HTTP requests with bodies of one size (0: as the words are), the clients by turns."""
         pad = len(self.text(clients[0], start, tagged(start)))
-        words = _WORDS + "x" * max(0, size - pad)
+        words = QUESTION + "x" * max(0, size - pad)
         return [
             posted(self.text(clients[number % len(clients)], number, tagged(number, words)))
             for number in range(start, start + count)

@@ -12,6 +12,7 @@ from bench.bodies import people
 from bench.child import child
 from bench.figures import median, spread, times, us
 from bench.history import OWNER
+from bench.phrases import ANSWER
 from bench.plan import Plan
 from bench.report import Line
 
@@ -98,7 +99,7 @@ def _update() -> dict[str, Any]:
     who = {"id": OWNER, "is_bot": False, "first_name": people(1)[0].name, "language_code": "ru"}
     chat = {"id": OWNER, "type": "private", "first_name": who["first_name"]}
     place = {"message_thread_id": 17, "is_topic_message": True}
-    message = {"message_id": 90, "date": 1_795_306_200, "from": who, "chat": chat, "text": "Да, подходит", **place}
+    message = {"message_id": 90, "date": 1_795_306_200, "from": who, "chat": chat, "text": ANSWER, **place}
     return {"update_id": 860_000_001, "message": message}
 
 

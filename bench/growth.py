@@ -20,7 +20,8 @@ from bench import history
 from bench.bodies import Bodies, Client, tagged
 from bench.child import child
 from bench.figures import median, ms, percentile
-from bench.history import COMMON, RARE, Shape
+from bench.history import Shape
+from bench.phrases import COMMON, RARE, client_name
 from bench.plan import Plan
 from bench.report import Line
 
@@ -151,7 +152,7 @@ async def _inbound_acts(store: Any, shape: Shape, count: int, seed: int) -> list
 
 def _old(number: int) -> Client:
     """A client of the history."""
-    return Client("", f"Клиент {number}", history.user(number))
+    return Client("", client_name(number), history.user(number))
 
 
 def _cards(path: Path, shape: Shape, count: int) -> list[float]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bodies import PHONE_ID
+from bench.phrases import COMMON, RARE, WORDS, client_name
 from bench.plan import Plan
 from inbox.clock import SystemClock
 from storage.db import FILE
@@ -29,13 +30,6 @@ START = 1_760_000_000_000_000  # microseconds since 1970
 STEP = 3_000_000  # between two messages
 CHUNK = 20_000
 BODIES = 100_000
-COMMON, RARE = "консультация", "ёжиковый"
-_STEMS = (
-    "записаться можно завтра вечером оплата документы встреча договор вопрос спасибо здравствуйте подскажите удобно "
-    "время перенести отменить справка анализ письмо ссылка звонок адрес офис деньги карта перевод счёт налоги визит "
-    "результат ответ пример работа учёба ребёнок муж жена мама папа друг город улица дом квартира машина поезд самолёт"
-)
-WORDS = (*_STEMS.split(), *(f"{stem}{ending}" for stem in _STEMS.split() for ending in ("ами", "ого", "ить", "ный")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +91,13 @@ def _people(connection: sqlite3.Connection, count: int) -> None:
         connection,
         "contacts",
         ("id", "name", "created_at", "last_at"),
-        ((n, f"Клиент {n}", START, START + n) for n in numbers),
+        ((n, client_name(n), START, START + n) for n in numbers),
     )
     put(
         connection,
         "identities",
         ("id", "contact_id", "provider", "account", "user", "name", "last_inbound_at"),
-        ((n, n, "whatsapp", PHONE_ID, user(n), f"Клиент {n}", START) for n in numbers),
+        ((n, n, "whatsapp", PHONE_ID, user(n), client_name(n), START) for n in numbers),
     )
     keys = ((n, f"whatsapp:{PHONE_ID}:bsuid:{user(n)}", n) for n in numbers)
     put(connection, "identity_keys", ("id", "key", "identity_id"), keys)
@@ -111,7 +105,7 @@ def _people(connection: sqlite3.Connection, count: int) -> None:
         connection,
         "topics",
         ("id", "contact_id", "backend", "chat_id", "thread_id", "name_shown", "card_message_id", "card_shown"),
-        ((n, n, "private", OWNER, n + 100, f"Клиент {n}", n + 200, "") for n in numbers),
+        ((n, n, "private", OWNER, n + 100, client_name(n), n + 200, "") for n in numbers),
     )
 
 
@@ -195,7 +189,7 @@ def queue(path: Path, threads: dict[int, int], rows: int) -> None:
     try:
         connection.execute("begin")
         connection.execute("delete from topics")
-        topics = ((c, c, "private", OWNER, t, f"Клиент {c}", 1, "") for c, t in threads.items())
+        topics = ((c, c, "private", OWNER, t, client_name(c), 1, "") for c, t in threads.items())
         columns = ("id", "contact_id", "backend", "chat_id", "thread_id", "name_shown", "card_message_id", "card_shown")
         put(connection, "topics", columns, topics)
         _waiting(connection, list(threads), rows)

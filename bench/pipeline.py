@@ -17,6 +17,7 @@ from bench.figures import median, ms, percentile, spread
 from bench.history import OWNER
 from bench.ingest import saturated
 from bench.load import offered, poisson
+from bench.phrases import ANSWER
 from bench.plan import Plan
 from bench.report import Line
 from bench.stage import Stage, free_port, stage
@@ -95,7 +96,7 @@ async def _answers_round(scene: Stage, threads: list[int], count: int, seed: int
     due: dict[int, float] = {}
     async for i, at in poisson(count, OWNERS_RATE, seed):
         due[numbers[i]] = at
-        scene.telegram.writes(OWNER, f"#n{numbers[i]}# Да, подходит", thread_id=threads[numbers[i] % len(threads)])
+        scene.telegram.writes(OWNER, f"#n{numbers[i]}# {ANSWER}", thread_id=threads[numbers[i] % len(threads)])
     arrived = scene.world.arrived["graph"]
     await scene.until(lambda: all(n in arrived for n in numbers), "her answers at the network")
     return [arrived[n] - due[n] for n in numbers]

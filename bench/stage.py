@@ -32,6 +32,7 @@ from bench.bodies import (
 from bench.child import Child, child
 from bench.history import OWNER
 from bench.load import Load, saturate
+from bench.phrases import GREETING, OWNER_NAME
 from sandbox.meta import FakeGraph
 from sandbox.telegram import FakeTelegram
 from sandbox.world import Call, World
@@ -108,7 +109,7 @@ class Stage:
             "DATA_DIR": str(self.folder / "data"),
             **self._extra,
         }
-        self.telegram.add_user(OWNER, "Ольга")
+        self.telegram.add_user(OWNER, OWNER_NAME)
         self.telegram.starts(OWNER)
         for client in self.clients:
             self.graph.add_phone(client.number, client.name)
@@ -171,7 +172,7 @@ class Stage:
     async def acquaint(self) -> None:
         """Every client has written once and has a topic with a card."""
         for client in self.clients:
-            self.graph.writes(client.number, f"#n{self.numbers(1).start}# Добрый день")
+            self.graph.writes(client.number, f"#n{self.numbers(1).start}# {GREETING}")
         await self.shown(range(self._numbers))
 
     def threads(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ from bench.child import Child, child, settings
 from bench.figures import mb, median, ms, spread, times
 from bench.history import OWNER
 from bench.load import Connection, Done
+from bench.phrases import client_name
 from bench.plan import Plan
 from bench.report import Line
 from bench.stage import Stage, stage
@@ -183,7 +184,7 @@ async def _first_send(plan: Plan, rows: int) -> ColdStart:
         scene = await stack.enter_async_context(stage(folder, 1))
         data = folder / "data"
         await history.copied(plan, 10_000, data)
-        threads = {c: scene.telegram.creates_topic(OWNER, f"Клиент {c}") for c in range(1, LANES + 1)}
+        threads = {c: scene.telegram.creates_topic(OWNER, client_name(c)) for c in range(1, LANES + 1)}
         history.queue(data / FILE, threads, rows)
         process = await stack.enter_async_context(child(["-m", "bench.app"], folder, scene.environment, core=None))
         await process.says()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -85,13 +85,12 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 
 
 def leave(code: int) -> NoReturn:
-    """End at once, also while the desk's imports still run in their thread: the interpreter's own end would wait for
-    it, or tear it down in the middle."""
-    if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    """End at once: all is closed by now. The interpreter's own end would wait for the thread in which the desk's
+    imports may still run, and takes a second to take them apart where they have."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it is gone
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -42,12 +42,13 @@ from inbox.clock import Clock, SystemClock, Wake
 from inbox.errors import InboxError, StorageDown
 from inbox.fate import orphaned
 from inbox.gate import Gate, Probes, Raw
-from inbox.intake import IntakeWorker, reopen_quarantine
+from inbox.intake import IntakeWorker
 from inbox.jobs import JobWorker, work
 from inbox.media import MediaWorker
 from inbox.model import Provider
 from inbox.outbox import OutboxWorker
 from inbox.polling import PollWorker
+from inbox.quarantine import reopen
 from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
 from storage.blobs import FileBlobs
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("bot")
 
-SETTLE = 2.5  # seconds in which what is under way at the end may settle; with the rest of the end well below 5
+SETTLE = 2.0  # seconds in which what is under way at the end may settle; with the rest of the end well below 5
 CLOSING = 0.5  # seconds for the answers that are under way then
 RETRY = 5.0
 PROBE_EVERY = 3600.0
@@ -125,9 +126,9 @@ async def serve(
     of Telegram's own pace; inf opens it.
     """
     ending = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, ending.set)
+    if stop is None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, ending.set)
     async with build(config, clock or SystemClock(), rate) as app:
         runner = await _listen(app, routes)
         try:
@@ -361,7 +362,7 @@ async def _learn(app: App) -> None:
     app.place.owner_id = place.owner_id
     app.place.claim_code = None if place.owner_id else app.place.claim_code
     await tell_gate(app.telegram, app.place, app.store)
-    await app.store.write(reopen_quarantine)
+    await app.store.write(reopen)
     app.wakes.intake.ring()
 
 

@@ -21,6 +21,7 @@ TIMEOUT = 15.0  # seconds; what the standard asks a sender to wait at least
 class WebhookSink:
     name = "webhook"
     batch = 1
+    remembers = False
 
     def __init__(self, url: str, key: bytes, http: aiohttp.ClientSession, clock: Clock) -> None:
         self._url = url

@@ -1,7 +1,7 @@
 """What the product says by itself: notices for the desk, and the screens of its commands. Pure but for the clock.
 
 Buttons carry `area:verb:row[:row]` and nothing else, so that they work for ever: `d` a delivery or a question about a
-message, `g` networks and the desk itself.
+message, `g` networks and the desk itself, `l` a list that is turned.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from inbox.store import Queue
 from inbox.text import join
 from inbox.texts import Texts
 
-COMMANDS = ("status", "start", "del", "react", "help")
+COMMANDS = ("find", "history", "status", "start", "del", "react", "help")
 CLIENT_COMMANDS = ("start", "help", "privacy")
 DATA_LIMIT = 64  # bytes, telegram.md C.2
 
@@ -204,6 +204,9 @@ class OwnerVoice:
     def export_given_up(self, sink: str, event_id: int) -> Notice:
         text = self.words.text("export-given-up", sink=sink, event=str(event_id))
         return Notice(key=f"export:{sink}:{event_id}", text=text, silent=False)
+
+    def blocked(self, contact: Contact, *, blocked: bool) -> Notice:
+        return client_blocked(self.words, contact, blocked=blocked)
 
     def menu(self, command: str, language: str | None) -> Text:
         return self._texts.text(f"client-{command}", language or self._language)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inbox.abilities import Abilities
+from inbox.codec import plain
 from inbox.fate import fail, refresh_mark
 from inbox.lanes import client_lane
 from inbox.model import (
@@ -65,7 +66,7 @@ def queue(
         message=message.id,
         author=str(author),
         text=content.text.plain,
-        **_attached(attachments),
+        **_further(content, attachments, album),
     )
     if abilities is None:
         _refuse(unit, identity, message, Refusal("gate_off"), voice)
@@ -160,10 +161,18 @@ def _drop(unit: Unit, rows: Sequence[Delivery]) -> None:
         unit.set_delivery(row.id, state=DeliveryState.DROPPED)
 
 
-def _attached(attachments: Sequence[Attachment]) -> dict[str, Any]:
-    if not attachments:
-        return {}
-    return {"attachments": [{"kind": str(a.kind), "mime": a.mime, "name": a.name} for a in attachments]}
+def _further(content: Part, attachments: Sequence[Attachment], album: str | None) -> dict[str, Any]:
+    """What the export says of a message besides its words."""
+    data: dict[str, Any] = {}
+    if attachments:
+        data["attachments"] = [{"kind": str(a.kind), "mime": a.mime, "name": a.name} for a in attachments]
+    if content.extra is not None:
+        data["extra"] = plain(content.extra)
+    if content.reply_to is not None:
+        data["reply_to"] = content.reply_to
+    if album is not None:
+        data["album"] = album
+    return data
 
 
 def _plan(message: Message, abilities: Abilities) -> tuple[PartPlan, ...] | Refusal:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
-from inbox import people
+from inbox import people, quarantine
 from inbox.abilities import Abilities
 from inbox.answers import queue_auto
 from inbox.codec import plain
-from inbox.fate import is_token_of, report, tell_general
+from inbox.fate import is_token_of, report, tell_general, token_of
 from inbox.gate import Came, Changed, Claim, Fact, ForDesk, Inbound, Progress, Reacted, Rekeyed, Road
 from inbox.lanes import DESK, client_lane, desk_lane
 from inbox.model import (
@@ -70,7 +70,7 @@ def apply(unit: Unit, fact: Inbound, rules: Rules, effects: Effects) -> None:
             _road(unit, fact, rules)
             effects.roads_changed = True
         case Fact():
-            _fact(unit, fact)
+            _fact(unit, fact, rules)
         case ForDesk():
             effects.for_desk = True
         case Claim():
@@ -152,7 +152,9 @@ def _opened_window(unit: Unit, identity: Identity, fact: Came) -> None:
     lane = client_lane(identity.address.provider, identity.contact_id)
     for delivery in unit.parked_in(lane):
         if delivery.error == "parked":
-            unit.set_delivery(delivery.id, state=DeliveryState.WAITING, error=None, not_before=None)
+            unit.set_delivery(
+                delivery.id, state=DeliveryState.WAITING, error=None, not_before=None, created_at=unit.now
+            )
 
 
 def _is_own_echo(unit: Unit, fact: Came, rules: Rules) -> bool:
@@ -174,7 +176,7 @@ def _is_own_echo(unit: Unit, fact: Came, rules: Rules) -> bool:
         return True
     for delivery in open_sends:
         if isinstance(delivery.content, Part) and _same_words(delivery.content, fact):
-            report(unit, _as_progress(fact, str(delivery.id)), rules.voice)
+            report(unit, _as_progress(fact, token_of(delivery)), rules.voice)
             return True
     return False
 
@@ -294,14 +296,20 @@ def _road(unit: Unit, fact: Road, rules: Rules) -> None:
     tell_general(unit, rules.voice.road(fact.provider, open=fact.open, may_reply=fact.may_reply), rank=1)
 
 
-def _fact(unit: Unit, fact: Fact) -> None:
+def _fact(unit: Unit, fact: Fact, rules: Rules) -> None:
     data = dict(fact.data)
-    people_named = unit.identities_by_key(str(data.pop("key"))) if "key" in data else []
+    keys = data.pop("keys", ())
+    told = data.pop("level", 0)
+    named = [i for key in keys for i in unit.identities_by_key(str(key))]
     digest = hashlib.sha256(json.dumps(plain(fact.data), sort_keys=True).encode()).hexdigest()[:20]
     if not unit.once(f"fact:{fact.provider}:{fact.type}:{fact.at.isoformat()}:{digest}"):
         return
-    client = people_named[0].contact_id if people_named else None
+    client = named[0].contact_id if named else None
     unit.emit(fact.provider, fact.type, fact.at, client=client, **data)
+    if told:
+        quarantine.tell(unit, fact.provider, str(data.get("event", fact.type)), rules.voice)
+    if client is not None and "blocked" in data:
+        tell_general(unit, rules.voice.blocked(unit.contact(client), blocked=bool(data["blocked"])))
 
 
 def _claim(unit: Unit, fact: Claim) -> bool:

@@ -102,5 +102,8 @@ class Desk(Protocol):
     async def pin(self, desk_message_id: int) -> None: ...
 
     async def mark(self, chat_id: int, message_id: int, emoji: str) -> None:
-        """Put the bot's one reaction on a message; empty takes it away. It may stand beside the desk, where she wrote."""
+        """Put the bot's one reaction on a message; empty takes it away.
+
+        It may stand beside the desk, where she wrote.
+        """
         ...

@@ -15,6 +15,7 @@ from inbox.voice import Voice
 WAITED = timedelta(seconds=2)
 WINDOW = "window"
 NOTICES = 100
+ASKED = frozenset({DeliveryState.UNCERTAIN, DeliveryState.FAILED, DeliveryState.PARKED})
 
 
 def taken(unit: Unit, delivery: Delivery, receipt: Receipt, voice: Voice) -> list[Came | Changed | Reacted | Progress]:
@@ -114,13 +115,23 @@ def is_token_of(unit: Unit, identity: Identity, token: str) -> bool:
     return delivery is not None and delivery.act is Act.SEND and _identity(unit, delivery).id == identity.id
 
 
+def token_of(delivery: Delivery) -> str:
+    """What goes out with a send, for networks that give it back. The time keeps a restored backup, which gives the
+    same ids again, from taking an old report for its own.
+    """
+    made = int(delivery.created_at.timestamp()) if delivery.created_at else 0
+    return f"{delivery.id}.{made}"
+
+
 def _tokened(unit: Unit, token: str | None) -> Delivery | None:
-    if token is None or not token.isdecimal() or len(token) > 18:
+    number = (token or "").partition(".")[0]
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
         return None
     try:
-        return unit.delivery(DeliveryId(int(token)))
+        delivery = unit.delivery(DeliveryId(int(number)))
     except KeyError:
         return None
+    return delivery if token_of(delivery) == token else None
 
 
 def _by_token(unit: Unit, fact: Progress) -> Delivery | None:
@@ -162,9 +173,18 @@ def _move(
         _say(unit, identity, voice.failed(row, identity, _reply_to(unit, row)))
     elif new is DeliveryState.UNCERTAIN:
         _say(unit, identity, voice.uncertain(row, identity, _reply_to(unit, row)))
-    elif unit.notice_at(f"delivery:{row.id}") is not None:
+    elif delivery.state in ASKED and not _unask(unit, identity, row):
         _say(unit, identity, voice.settled(row, identity, _reply_to(unit, row)))
     refresh_mark(unit, _message(row))
+
+
+def _unask(unit: Unit, identity: Identity, row: Delivery) -> bool:
+    """Take back a question that the desk has not shown yet: it has its answer."""
+    for waiting in unit.lane_rows(desk_lane(identity.contact_id), NOTICES):
+        if isinstance(waiting.content, Notice) and waiting.content.key == f"delivery:{row.id}":
+            unit.set_delivery(waiting.id, state=DeliveryState.DROPPED)
+            return unit.notice_at(waiting.content.key) is None
+    return False
 
 
 def refresh_mark(unit: Unit, message_id: MessageId, *, waited: bool = False) -> None:

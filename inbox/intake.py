@@ -7,23 +7,19 @@ product three times as well. Nothing here waits for a network.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
 
 from inbox.apply import Effects, Rules, apply
 from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown, Unreadable
-from inbox.fate import tell_general
 from inbox.gate import Claim, Inbound, Intake, Road
 from inbox.log import Log
 from inbox.model import Provider
+from inbox.quarantine import put_aside, reopen
 from inbox.store import RawRow, Store, Unit
 
 BATCH = 100
 ATTEMPTS = 3
-TELL_AGAIN = timedelta(hours=24)
 
 
 class IntakeWorker:
@@ -54,7 +50,7 @@ class IntakeWorker:
         while True:
             try:
                 if not opened:
-                    await self._store.write(reopen_quarantine)
+                    await self._store.write(reopen)
                     opened = True
                 busy = await self._round()
             except StorageDown:
@@ -107,7 +103,7 @@ class IntakeWorker:
 
     async def _apply(self, row: RawRow, facts: Sequence[Inbound] | str) -> Effects:
         if isinstance(facts, str):
-            await self._store.write(lambda u: self._put_aside(u, row, facts))
+            await self._store.write(lambda u: put_aside(u, row, facts, self._rules.voice))
             return Effects()
         error: Exception | None = None
         for _ in range(ATTEMPTS):
@@ -118,7 +114,8 @@ class IntakeWorker:
             except Exception as problem:
                 error = problem
         self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=type(error).__name__)
-        await self._store.write(lambda u: self._put_aside(u, row, f"broken:{type(error).__name__}"))
+        shape = f"broken:{type(error).__name__}"
+        await self._store.write(lambda u: put_aside(u, row, shape, self._rules.voice))
         return Effects()
 
     def _apply_all(self, unit: Unit, row: RawRow, facts: Sequence[Inbound]) -> Effects:
@@ -127,25 +124,6 @@ class IntakeWorker:
             apply(unit, fact, self._rules, effects)
         unit.set_raw(_id(row), "desk" if effects.for_desk else "done")
         return effects
-
-    def _put_aside(self, unit: Unit, row: RawRow, shape: str) -> None:
-        unit.set_raw(_id(row), "quarantined", error=shape, attempts=row.attempts + 1)
-        key = f"quarantine:{row.raw.provider}:{shape}"
-        told = json.loads(unit.setting(key) or "{}")
-        count = int(told.get("count", 0)) + (0 if row.attempts else 1)
-        now, since = unit.now.timestamp(), float(told.get("told", 0))
-        due = now - since >= TELL_AGAIN.total_seconds()
-        since = now if due else since
-        unit.set_setting(key, json.dumps({"count": count, "told": since}))
-        if row.attempts == 0 or due:
-            notice = self._rules.voice.quarantined(row.raw.provider, shape, count)
-            tell_general(unit, replace(notice, key=f"{notice.key}:{int(since)}"), rank=1)
-
-
-def reopen_quarantine(unit: Unit) -> None:
-    """What was not understood is tried again at each start: the product may have learned."""
-    for row in unit.raws("quarantined", 10_000):
-        unit.set_raw(_id(row), "new", attempts=max(row.attempts, 1))
 
 
 def _id(row: RawRow) -> int:

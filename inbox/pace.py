@@ -71,6 +71,10 @@ class Bucket:
         self._blocked_until = max(self._blocked_until, now + seconds)
         self._counted = self._blocked_until
 
+    def release(self) -> None:
+        """Lift a block: whoever asked for it says that it is over."""
+        self._blocked_until = -math.inf
+
     def blocked(self, now: float) -> float:
         """Seconds until a block ends."""
         return max(0.0, self._blocked_until - now)

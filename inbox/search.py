@@ -33,7 +33,7 @@ _MOST_TERMS = 8
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """kind: form (any form of the word), start (words that begin so), exact (these words in a row)."""
+    """kind: form (any form of the word), start (words that begin so; 3 letters at least), exact (these in a row)."""
 
     kind: str
     words: tuple[str, ...]
@@ -50,7 +50,9 @@ class Query:
 
     def wider(self) -> Query | None:
         """The same for words that only begin so; None: it cannot be wider."""
-        terms = tuple(replace(t, kind="start") if t.kind == "form" and len(t.words[0]) > 2 else t for t in self.terms)
+        terms = tuple(
+            replace(t, kind="start") if t.kind == "form" and len(t.words[0]) >= BEGINNINGS[0] else t for t in self.terms
+        )
         return None if terms == self.terms else Query(terms)
 
     def index_terms(self) -> list[str]:
@@ -84,7 +86,7 @@ def parse(text: str) -> Query:
 
 def fold(text: str) -> str:
     """Lower case without accents; ё is е, й stays й."""
-    apart = unicodedata.normalize("NFKD", text.lower())
+    apart = unicodedata.normalize("NFKD", text).lower()
     return _MARKS.sub("", apart.replace(_SHORT_I, _KEPT_SHORT_I))
 
 
@@ -126,7 +128,8 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _loose(text: str) -> Iterator[Term]:
     for word, _, end in _words(text):
-        yield Term("start" if text[end : end + 1] == "*" else "form", (word,))
+        begins = text[end : end + 1] == "*" and len(word) >= BEGINNINGS[0]
+        yield Term("start" if begins else "form", (word,))
 
 
 def _index_terms(term: Term) -> Iterator[str]:
@@ -134,8 +137,7 @@ def _index_terms(term: Term) -> Iterator[str]:
         yield from map(stem, term.words)
         return
     word = term.words[0]
-    lengths = [n for n in BEGINNINGS if n <= len(word)]
-    yield f"+{word[: lengths[-1]]}" if lengths else stem(word)
+    yield f"+{word[: max(n for n in BEGINNINGS if n <= len(word))]}"
 
 
 def _places(term: Term, words: list[tuple[str, int, int]]) -> Iterator[tuple[int, int]]:

@@ -31,6 +31,7 @@ from inbox.model import (
     Identity,
     MediaKind,
     Message,
+    Notice,
     Part,
     Provider,
 )
@@ -82,6 +83,7 @@ class ClientTarget:
         self._people: OrderedDict[ContactId | None, Bucket] = OrderedDict()
         self._trouble: str | None = None
         self._trouble_since: float = 0.0
+        self._outage = 0
 
     def wait(self) -> float:
         return self._account.wait(self._clock.monotonic())
@@ -257,6 +259,7 @@ class ClientTarget:
         self._trouble = error.stored()
         if not told:
             self._trouble_since = now
+            self._outage = int(self._clock.now().timestamp())
         await self._settle(lambda u: self._tell_locked(u, rows, error, seconds, told))
 
     def _tell_locked(self, unit: Unit, rows: Sequence[Delivery], error: Locked, seconds: float, told: bool) -> None:
@@ -265,7 +268,7 @@ class ClientTarget:
             return
         waiting = sum(q.waiting for q in unit.queues() if q.target == self.name)
         unit.emit(self._provider, "gate.changed", unit.now, state="locked", reason=error.reason, code=error.code)
-        tell_general(unit, self._rules.voice.trouble(self._provider, error.stored(), waiting))
+        tell_general(unit, self._named(self._rules.voice.trouble(self._provider, error.stored(), waiting)))
 
     async def _recovered(self) -> None:
         if self._trouble is None:
@@ -275,9 +278,17 @@ class ClientTarget:
 
         def tell(unit: Unit) -> None:
             unit.emit(self._provider, "gate.changed", unit.now, state="ok")
-            tell_general(unit, self._rules.voice.recovered(self._provider, minutes))
+            tell_general(unit, self._named(self._rules.voice.recovered(self._provider, minutes)))
 
         await self._settle(tell)
+
+    def _named(self, notice: Notice) -> Notice:
+        """Each outage has a message of its own: it is loud when it begins and closed in place when it ends."""
+        return replace(notice, key=f"{notice.key}:{self._outage}")
+
+    def retry(self) -> None:
+        """The owner says that it is mended: what waits is tried now."""
+        self._account.release()
 
     @property
     def trouble(self) -> str | None:
@@ -341,7 +352,7 @@ class ClientTarget:
             keys=reading.keys_of(identity.id),
             text=part.text,
             attachments=tuple(attachments),
-            token=str(rows[0].id),
+            token=fate.token_of(rows[0]),
             extra=part.extra,
             reply_to=quoted[0][0] if quoted and self._abilities.reply else None,
             quote=part.quote,

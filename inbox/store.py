@@ -353,7 +353,7 @@ class Unit(Reading, Protocol):
         ...
 
     def set_delivery(self, delivery_id: DeliveryId, **fields: Any) -> Delivery:
-        """fields: state, call, attempts, repeat, not_before, external_id, error, content, lane."""
+        """fields: state, call, attempts, repeat, not_before, created_at, external_id, error, content, lane."""
         ...
 
     def orphans(self) -> list[Delivery]:

@@ -17,6 +17,7 @@ from inbox.voice import Voice
 
 BATCH = 200
 GIVE_UP = timedelta(days=3)
+FILE_PAUSE = 5.0
 
 
 class SinkFailed(Exception):
@@ -34,6 +35,11 @@ class Sink(Protocol):
     @property
     def batch(self) -> int:
         """How many events one `take` may get."""
+        ...
+
+    @property
+    def remembers(self) -> bool:
+        """It knows by itself what it holds (`last`): no cursor is kept for it, and nothing is ever given up."""
         ...
 
     async def last(self) -> int | None:
@@ -118,12 +124,15 @@ class SinkWorker:
                 error = problem
                 break
             taken = chunk[-1].id
-        if taken:
+        if taken and not self._sink.remembers:
             await self._save(last_event_id=taken, failing_since=None, attempts=0)
         return taken, error
 
     async def _pause(self, front: Event) -> None:
-        """Wait before the next try; give an event up that was refused for three days."""
+        """Wait before the next try; give an event up that was refused for three days. A file is never given up."""
+        if self._sink.remembers:
+            await self._clock.sleep(min(export_backoff(self._failures), FILE_PAUSE))
+            return
         row = await self._store.read(lambda r: r.sink(self._sink.name))
         since = row.failing_since if row and row.failing_since else self._clock.now()
         if self._clock.now() - since > GIVE_UP:

@@ -51,6 +51,10 @@ class Voice(Protocol):
 
     def export_given_up(self, sink: str, event_id: int) -> Notice: ...
 
+    def blocked(self, contact: Contact, *, blocked: bool) -> Notice:
+        """A client shut the road from his side, or opened it again."""
+        ...
+
     def menu(self, command: str, language: str | None) -> Text:
         """What a client gets for /start, /help, /privacy."""
         ...

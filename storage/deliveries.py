@@ -138,6 +138,7 @@ DELIVERY_FIELDS: dict[str, Convert] = {
     "attempts": same,
     "repeat": same,
     "not_before": micros_or_none,
+    "created_at": micros_or_none,
     "external_id": same,
     "error": same,
     "content": _content,

@@ -131,8 +131,8 @@ class SearchReading(PeopleReading):
             "select contact_id from contact_words where word >= ? and word < ?" for _ in beginnings
         )
         sql = f"""
-        select distinct k.* from ({each}) f
-        cross join contacts g on g.id = f.contact_id cross join contacts k on k.id = coalesce(g.merged_into, g.id)
+        select distinct k.* from ({each})
+        cross join contacts g on g.id = contact_id cross join contacts k on k.id = coalesce(g.merged_into, g.id)
         order by k.last_at desc nulls last, k.id desc limit ?
         """  # noqa: S608 no value is in it
         bounds = [bound for word in beginnings for bound in (word, word + _LAST)]

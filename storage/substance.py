@@ -25,6 +25,7 @@ class FileSink:
 
     name = "file"
     batch = 200
+    remembers = True
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / FOLDER

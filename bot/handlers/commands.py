@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from bot.console import Console, answer, tell
-from bot.handlers import writing
+from bot.handlers import search, writing
 from bot.owner import OwnerMessage
 from inbox import answers
 from inbox.errors import Refused
@@ -93,6 +93,14 @@ def put_reaction(unit: Unit, emoji: str, wrote: OwnerMessage, console: Console) 
     writing.follow(unit, message, identity, Act.REACT, Part(emoji=emoji or None))
 
 
+async def find(command: Command, wrote: OwnerMessage, console: Console) -> None:
+    await search.find(command, wrote, console)
+
+
+async def history(command: Command, wrote: OwnerMessage, console: Console) -> None:
+    await search.history(command, wrote, console)
+
+
 async def _answer(wrote: OwnerMessage, console: Console, effect: Callable[[Unit], None]) -> None:
     """The effect of a command happens once, however often its update comes."""
 
@@ -103,4 +111,12 @@ async def _answer(wrote: OwnerMessage, console: Console, effect: Callable[[Unit]
     await console.write(work)
 
 
-COMMANDS: Mapping[str, Run] = {"help": help_, "status": status, "start": start, "del": delete, "react": react}
+COMMANDS: Mapping[str, Run] = {
+    "help": help_,
+    "status": status,
+    "start": start,
+    "del": delete,
+    "react": react,
+    "find": find,
+    "history": history,
+}

@@ -9,7 +9,7 @@ from aiogram import Router
 from aiogram.types import CallbackQuery
 
 from bot.console import Console, tell
-from bot.handlers import writing
+from bot.handlers import search, writing
 from bot.owner import owner_message
 from inbox import answers, fate
 from inbox.gate import Receipt
@@ -51,6 +51,8 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     elif area == "g" and verb == "topics" and _PLACE.fullmatch(argument):
         await recheck(argument, console)
         toast = DONE
+    elif area == "l":
+        toast = await search.tap(verb, argument, console)
     console.toast(query.id, console.speech.toast(toast))
 
 

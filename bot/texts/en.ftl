@@ -283,6 +283,8 @@ command-status = networks, queue, export, backup, version
 command-start = the beginning: what is connected and what is not
 command-del = delete your message at the client’s side
 command-react = react to a client’s message
+command-find = search clients and messages
+command-history = the conversation with a client, all networks together
 menu-start = start the conversation
 menu-help = how to write here
 menu-privacy = what is kept and how to have it deleted
@@ -299,6 +301,46 @@ about-del =
 about-react =
     `/react 👍` as a reply to a client’s message reacts at the client’s side, where the network can
     `/react` without an emoji takes it back. Your own reaction on the message does the same
+about-find =
+    `/find meeting` looks for the word in all its forms, newest first; in a client’s topic, for this client only
+    `/find meet*` finds words that begin so, `/find “new price”` exactly these words in a row
+    `/find Anna`, `/find 0143` find clients by name, handle or digits of the phone
+    The number under the list answers the found message in the client’s topic
+about-history =
+    `/history` shows the client’s last 30 messages of all networks, `/history 50` the last 50
+    Notes and automatic answers are there too
+
+## Search and history
+
+find-head = **Search** · “{ $query }” · { $where }
+find-everywhere = everywhere
+find-clients = Clients: { $names }
+find-wider = Not this very word: these are words that begin so
+find-hit = **{ $number }. { $name }** · { $network } · { $at }{ $marks }
+    { $text }
+find-nothing = Nothing was found. Try another word, or only its beginning: `meet*`
+find-no-messages = Nothing was found in messages
+find-no-more = Nothing more was found
+find-too-many = Not everything was looked through: too much is alike. Narrow the words, or go on
+find-here = 🔎 The message that was found
+find-here-words = 🔎 The message that was found, { $at }: { $text }
+find-client-here = 🔎 The client that was found
+find-opened = Shown in the client’s topic
+find-opened-before = Already shown in the client’s topic
+history-head = **Conversation** · { $name }
+history-empty = No messages yet
+history-day = **{ $day }**
+history-line = { $at } { $network }_{ $who }_: { $text }
+who-owner = answer
+who-elsewhere = answer in the network itself
+who-auto = automatic answer
+who-note = note
+mark-edited = (edited)
+mark-deleted = (deleted)
+button-older = Earlier
+button-newer = Later
+button-everywhere = Search everywhere
+button-this-client = This client only
 
 ## Status
 

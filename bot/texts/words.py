@@ -43,6 +43,10 @@ class Words:
         same_year = at.astimezone(self.zone).year == self.now.astimezone(self.zone).year
         return self._format(at, "EEE, d MMMM, HH:mm" if same_year else "EEE, d MMMM y, HH:mm")
 
+    def day(self, at: datetime) -> str:
+        """чт, 26 ноября; the year only where it is another one."""
+        return self.moment(at).rpartition(", ")[0]
+
     def when(self, at: datetime) -> str:
         """The clock today, else the moment."""
         same_day = at.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()

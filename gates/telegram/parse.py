@@ -163,11 +163,11 @@ class TelegramParser:
         if user_id is None or chat_id != user_id:
             return []
         status = need_word(need_obj(change, "new_chat_member", "my_chat_member"), "status", "my_chat_member")
-        kind = {"kicked": "contact.blocked", "member": "contact.unblocked"}.get(status)
-        if kind is None:
+        blocked = {"kicked": True, "member": False}.get(status)
+        if blocked is None:
             return []
-        data = {"user": str(user_id), "account": str(self._bot_id)}
-        return [Fact(TELEGRAM, kind, need_moment(change, "date", "my_chat_member"), data)]
+        data = {"keys": [f"telegram:user:{user_id}"], "change": "blocked", "blocked": blocked}
+        return [Fact(TELEGRAM, "client.changed", need_moment(change, "date", "my_chat_member"), data)]
 
     def _chat_and_user(self, of: Json, where: str) -> tuple[int, int | None]:
         """User None: posted in a chat's own name."""

@@ -183,6 +183,9 @@ class PlainVoice:
     def export_given_up(self, sink: str, event_id: int) -> Notice:
         return Notice(f"export:{sink}:{event_id}", Text(f"export given up {event_id}"))
 
+    def blocked(self, contact: Contact, *, blocked: bool) -> Notice:
+        return Notice(f"blocked:{contact.id}", Text(f"blocked {blocked}"))
+
     def menu(self, command: str, language: str | None) -> Text:
         return Text(f"menu {command} {language}")
 

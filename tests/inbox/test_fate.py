@@ -120,7 +120,7 @@ async def test_a_report_of_a_closed_window_holds_the_text_once(
 
 async def test_a_report_of_a_closed_window_that_overtakes_our_answer_is_not_lost(desk: Desk, answered: Message) -> None:
     (row,) = await desk.rows(answered)
-    await desk.apply(progress("s1", S.FAILED, error=WINDOW, token=str(row.id)))
+    await desk.apply(progress("s1", S.FAILED, error=WINDOW, token=fate.token_of(row)))
     await settle(desk, answered, taken(desk, "s1"))
     assert await desk.states(answered) == ["parked"]
     assert await desk.notices() == [f"held {WINDOW}"]
@@ -141,7 +141,7 @@ async def test_a_lost_answer_is_asked_about_and_any_outcome_ends_the_doubt(desk:
     assert await desk.mark(answered) == "🤔"
     assert await desk.notices() == ["uncertain"]
     await stand(desk, row.id)
-    await desk.apply(progress("s1", S.DELIVERED, later(minutes=2), token=str(row.id)))
+    await desk.apply(progress("s1", S.DELIVERED, later(minutes=2), token=fate.token_of(row)))
     assert await desk.states(answered) == ["delivered"]
     assert await desk.mark(answered) == "👌"
     (notice,) = [d.content for d in await desk.lane("desk:1") if isinstance(d.content, Notice)]
@@ -152,7 +152,7 @@ async def test_a_lost_answer_is_asked_about_and_any_outcome_ends_the_doubt(desk:
 
 async def test_a_report_by_the_token_settles_a_call_that_is_still_under_way(desk: Desk, answered: Message) -> None:
     (row,) = await desk.rows(answered)
-    await desk.apply(progress("s1", S.DELIVERED, token=str(row.id)))
+    await desk.apply(progress("s1", S.DELIVERED, token=fate.token_of(row)))
     assert await desk.states(answered) == ["delivered"]
     assert (await settle(desk, answered, doubted(desk))).state is S.DELIVERED
 
@@ -160,7 +160,7 @@ async def test_a_report_by_the_token_settles_a_call_that_is_still_under_way(desk
 async def test_the_token_of_one_send_settles_no_other(desk: Desk, answered: Message) -> None:
     (row,) = await desk.rows(answered)
     await settle(desk, answered, taken(desk, "s1"))
-    await desk.apply(progress("zzz", S.READ, token=str(row.id)))  # it has an id of its own already
+    await desk.apply(progress("zzz", S.READ, token=fate.token_of(row)))  # it has an id of its own already
     assert await desk.states(answered) == ["sent"]
 
 
@@ -170,7 +170,7 @@ async def test_what_the_owner_knows_to_have_arrived_still_takes_the_networks_wor
     row = await settle(desk, answered, doubted(desk))
     await settle(desk, answered, taken(desk))  # her tap: it arrived
     assert await desk.states(answered) == ["sent"]
-    await desk.apply(progress("s1", S.READ, token=str(row.id)))
+    await desk.apply(progress("s1", S.READ, token=fate.token_of(row)))
     assert await desk.states(answered) == ["read"]
 
 
@@ -208,7 +208,7 @@ async def test_a_late_report_about_the_first_try_says_nothing_of_the_second(desk
 async def test_a_report_by_the_token_of_a_dropped_try_revives_nothing(desk: Desk, answered: Message) -> None:
     first = await settle(desk, answered, doubted(desk))
     await desk.store.write(lambda u: again(u, u.delivery(first.id)))
-    await desk.apply(progress("s1", S.READ, token=str(first.id)))
+    await desk.apply(progress("s1", S.READ, token=fate.token_of(first)))
     assert await desk.states(answered) == ["dropped", "waiting"]
     await desk.apply(reacted("s1", "👍"))  # but what the client does with that copy belongs to the message
     assert [e.data["message"] for e in await desk.events("message.reaction")] == [answered.id]
@@ -346,6 +346,6 @@ async def test_notices_of_general_that_still_wait_say_the_newest(desk: Desk) -> 
 
 async def test_an_answer_of_another_network_is_none_of_this_one(desk: Desk, answered: Message) -> None:
     (row,) = await desk.rows(answered)
-    fact = progress("s1", S.READ, token=str(row.id))
+    fact = progress("s1", S.READ, token=fate.token_of(row))
     await desk.apply(type(fact)(None, TELEGRAM, "acc", fact.external_id, NOW, S.READ, token=fact.token))
     assert await desk.states(answered) == ["sending"]

@@ -19,6 +19,7 @@ from inbox import answers
 from inbox.abilities import Abilities, Pace
 from inbox.clock import Wake
 from inbox.errors import InboxError, Locked, Refused, StorageDown, Throttled, Uncertain, Unreachable
+from inbox.fate import token_of
 from inbox.gate import Outgoing, Receipt
 from inbox.model import Act, DeliveryState, ExternalId, MediaKind, Message, MessageId, Part, Place, Text
 from inbox.outbox import OutboxWorker
@@ -149,7 +150,7 @@ async def test_a_call_has_all_that_the_gate_needs(desk: Desk, line: Line) -> Non
             keys=("whatsapp:acc:u1",),
             text=Text("ответ"),
             attachments=(),
-            token=str(row.id),
+            token=token_of(row),
             reply_to=ExternalId("m1"),
         )
     ]
@@ -354,7 +355,7 @@ async def test_a_dead_token_rests_the_gate_is_told_once_and_ends_with_a_word(des
         await line.settle()
     assert await desk.states(second) == ["sent"]
     assert line.target.trouble is None
-    assert await desk.notices(0) == ["recovered 60"]
+    assert await desk.notices(0) == ["recovered 0", "recovered 60"]
     assert [e.data["state"] for e in await desk.events("gate.changed")] == ["locked", "ok", "locked", "ok"]
     assert line.gate.words == ["a", "b", "b", "b", "b"]
 

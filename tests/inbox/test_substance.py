@@ -27,6 +27,7 @@ class Receiver:
         self.got: list[int] = []
         self.tried: list[int] = []
         self.own: int | None = None
+        self.remembers = False
         self.refuse: Callable[[int], Exception | None] = lambda _: None
 
     async def last(self) -> int | None:

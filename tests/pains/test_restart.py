@@ -99,3 +99,19 @@ async def test_a_start_shows_nothing_anew(desk: Rig) -> None:
     await desk.until(lambda: bool(desk.said("ещё вопрос")), "shown")
     new = [m for m in desk.desk() if m["message_id"] not in before and m["from"]["id"] == BOT]
     assert [words(m) for m in new] == ["ещё вопрос"]
+
+
+async def test_a_backlog_that_was_announced_before_the_end_is_closed_after_the_start(desk: Rig) -> None:
+    await desk.known()
+    desk.world.plan(Fault("429", "telegram", "sendMessage", seconds=4))
+    desk.world.plan(Fault("hang", "telegram", "sendMessage", seconds=0.01))  # the digest passes
+    desk.world.plan(Fault("429", "telegram", "sendMessage", seconds=60))
+    for n in range(70):
+        desk.graph.writes(IGOR, f"сообщение {n};")
+    await desk.until(lambda: bool(desk.said("разбираю")), "announced")
+    await desk.until(lambda: desk.world.faults == [], "the rest is held")
+    await desk.stop()
+    await desk.start()
+    await desk.until(lambda: bool(desk.said("Все сообщения показаны")), "closed")
+    assert desk.said("разбираю") == []
+    assert on_desk_once_in_order(desk, [f"сообщение {n};" for n in range(70)])
