@@ -12,7 +12,7 @@ from inbox.apply import Rules
 from inbox.clock import Wake
 from inbox.desk import Desk
 from inbox.lanes import DESK, GENERAL, desk_lane
-from inbox.model import Act, ContactId, Notice
+from inbox.model import Act, ContactId, Notice, Provider
 from inbox.routing import Console as Commands
 from inbox.store import Reading, Store, Unit
 
@@ -23,6 +23,7 @@ T = TypeVar("T")
 class Console:
     """toast(query id, text): answers a tap, best effort. standing(): what /status tells. recheck(): looks anew which
     back-end the desk can have. serves(chat id, user id): whether this user may use the desk there.
+    retry(provider): ends the rest that a gate takes after trouble; False: it takes none.
     """
 
     store: Store
@@ -37,6 +38,7 @@ class Console:
     recheck: Callable[[], Awaitable[None]]
     serves: Callable[[int, int], bool]
     place: Place
+    retry: Callable[[Provider], bool]
 
     async def write(self, work: Callable[[Unit], T]) -> T:
         """Commit, then let the workers look."""

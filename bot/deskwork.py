@@ -78,6 +78,7 @@ class DeskWork:
             recheck=self._recheck,
             serves=app.telegram.serves,
             place=app.place,
+            retry=self._retry,
         )
         self._worker = DeskWorker(store, make_dispatcher(), self._bot, console, rules.voice, wakes.desk, log)
 
@@ -108,6 +109,13 @@ class DeskWork:
         if found.chat_id is not None and not self._menus_set:
             self._menus_set = await menu.offer(self._bot, self._app.texts, found.chat_id, self._log)
         self._app.wakes.outbox.ring()
+        return True
+
+    def _retry(self, provider: Provider) -> bool:
+        target = self._clients.get(provider)
+        if target is None or target.trouble is None:
+            return False
+        target.retry()
         return True
 
     async def _recheck(self) -> None:

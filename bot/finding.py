@@ -18,7 +18,7 @@ from inbox.text import boundaries, join, size
 PAGE = 6
 CLIENTS = 4
 TEXT_LIMIT = 4096  # UTF-16 units, telegram.md C.2
-MOST_LINES = 100
+MOST_LINES = 90  # a message may have a hundred runs of formatting, and each line may begin a day
 
 _BEFORE, _EXCERPT = 40, 160  # code points in front of the first place, and in all
 _ROOM = TEXT_LIMIT - 300

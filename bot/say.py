@@ -175,7 +175,8 @@ class OwnerVoice:
             cause,
             words.text("trouble-waiting", count=waiting),
         ]
-        return Notice(key=f"gate:{provider}", text=join(lines), silent=False)
+        check = Button(words.plain("button-check"), data("g", "check", provider))
+        return Notice(key=f"gate:{provider}", text=join(lines), buttons=((check,),), silent=False)
 
     def recovered(self, provider: Provider, minutes: int) -> Notice:
         words = self.words

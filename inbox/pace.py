@@ -71,9 +71,11 @@ class Bucket:
         self._blocked_until = max(self._blocked_until, now + seconds)
         self._counted = self._blocked_until
 
-    def release(self) -> None:
+    def release(self, now: float) -> None:
         """Lift a block: whoever asked for it says that it is over."""
-        self._blocked_until = -math.inf
+        if self.blocked(now) > 0:
+            self._blocked_until = -math.inf
+            self._counted = now
 
     def blocked(self, now: float) -> float:
         """Seconds until a block ends."""

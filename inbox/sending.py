@@ -288,7 +288,7 @@ class ClientTarget:
 
     def retry(self) -> None:
         """The owner says that it is mended: what waits is tried now."""
-        self._account.release()
+        self._account.release(self._clock.monotonic())
 
     @property
     def trouble(self) -> str | None:

@@ -13,7 +13,7 @@ from bot.handlers import search, writing
 from bot.owner import owner_message
 from inbox import answers, fate
 from inbox.gate import Receipt
-from inbox.model import Act, Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part, Text
+from inbox.model import Act, Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part, Provider, Text
 from inbox.store import Prompt, Unit
 
 Tap = Callable[[Unit, Delivery, Console], str]
@@ -51,6 +51,8 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     elif area == "g" and verb == "topics" and _PLACE.fullmatch(argument):
         await recheck(argument, console)
         toast = DONE
+    elif area == "g" and verb == "check":
+        toast = await check(Provider(argument), console)
     elif area == "l":
         toast = await search.tap(verb, argument, console)
     console.toast(query.id, console.speech.toast(toast))
@@ -192,6 +194,19 @@ async def recheck(ref: str, console: Console) -> None:
     await console.recheck()
     standing = await console.standing()
     await console.write(lambda u: tell(u, console.speech.welcome(standing, ref)))
+
+
+async def check(provider: Provider, console: Console) -> str:
+    """She mended the gate: what waits there is tried now, not when its turn comes."""
+    if not console.retry(provider):
+        return STALE
+
+    def hurry(unit: Unit) -> None:
+        for head in unit.lane_heads(provider):
+            unit.set_delivery(head.id, not_before=None)
+
+    await console.write(hurry)
+    return DONE
 
 
 def _about(unit: Unit, row: Delivery) -> tuple[Identity, int | None]:

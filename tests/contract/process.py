@@ -11,6 +11,7 @@ import hmac
 import io
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -52,9 +53,12 @@ START_SECONDS = 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range from which the system itself gives ports away: between two starts it stays free."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 @dataclass(frozen=True, slots=True)

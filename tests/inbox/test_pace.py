@@ -234,3 +234,12 @@ def test_window() -> None:
 def test_backoff(delay: Callable[[int], float], expected: list[float]) -> None:
     assert [delay(n) for n in range(1, len(expected) + 1)] == pytest.approx(expected)
     assert delay(0) == delay(1)
+
+
+def test_a_lifted_block_counts_on_from_then() -> None:
+    bucket = Bucket(10, 5)
+    bucket.block(100.0, 3600)
+    bucket.release(101.0)
+    assert bucket.wait(101.0) == 0
+    bucket.take(101.0)
+    assert 0 < bucket.wait(101.0) <= 0.1

@@ -67,7 +67,15 @@ async def test_a_dead_token_keeps_the_queue_and_says_so_once(desk: Rig) -> None:
     await desk.until(lambda: bool(desk.said("WhatsApp не работает")), "the trouble is told")
     await desk.until(lambda: desk.mark(first) == "✍" and desk.mark(second) == "✍", "both wait")
     assert len(desk.said("WhatsApp не работает")) == 1
-    assert "190" in words(desk.said("WhatsApp не работает")[0])
+    trouble = desk.said("WhatsApp не работает")[0]
+    assert "190" in words(trouble)
+    desk.graph.token_valid = True
+    check = trouble["reply_markup"]["inline_keyboard"][0][0]
+    desk.telegram.presses(OWNER, OWNER, trouble["message_id"], check["callback_data"])
+    await desk.until(lambda: desk.mark(first) == desk.mark(second) == "👌", "both left in order")
+    assert [c.request["text"]["body"] for c in desk.sends() if c.status == 200] == ["первое", "второе"]
+    await desk.until(lambda: bool(desk.said("WhatsApp снова работает")), "the same message closes itself")
+    assert desk.said("WhatsApp не работает") == []
 
 
 async def test_a_closed_window_holds_the_text_and_parking_sends_it_when_the_client_writes(desk: Rig) -> None:
@@ -88,7 +96,7 @@ async def test_a_closed_window_holds_the_text_and_parking_sends_it_when_the_clie
 
 async def test_an_edit_of_a_waiting_text_changes_what_is_sent(desk: Rig) -> None:
     topic = await desk.known()
-    outage = desk.world.plan(Fault("refuse", "graph", "POST /messages", times=None))
+    outage = desk.world.plan(Fault("error", "graph", "POST /messages", times=None, error="131016"))
     answer = desk.telegram.writes(OWNER, "завтра в 15", thread_id=topic)
     await desk.until(lambda: bool(desk.world.of("graph", "POST /messages")), "tried")
     desk.telegram.edits(OWNER, answer, "завтра в 16")
