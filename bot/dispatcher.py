@@ -44,13 +44,13 @@ class DeskWorker:
 
     async def run(self) -> None:
         while True:
-            rows = await self._store.read(lambda r: r.raws("desk", 20))
-            for row in rows:
-                try:
+            try:
+                rows = await self._store.read(lambda r: r.raws("desk", 20))
+                for row in rows:
                     await self._handle(row)
-                except StorageDown:
-                    await asyncio.sleep(1)
-                    break
+            except StorageDown:
+                await asyncio.sleep(1)
+                continue
             if not rows:
                 await self._wake.wait(1.0)
 

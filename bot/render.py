@@ -254,6 +254,8 @@ def _body(item: Item, words: Words) -> Text:
             return join(list(_absences(item, words)))
         case _:
             body = join(list(_lines(item, words)))
+            if item.lost:
+                body = Text(body.plain)
             return _signed(body, words) if elsewhere else body
 
 

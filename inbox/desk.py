@@ -25,7 +25,7 @@ class Item:
     part: int = 0
     repeat: bool = False  # may have been shown before
     missing: bool = False  # its file is not here yet: a line goes in its place
-    lost: bool = False  # its file will not come, or the desk refuses it: the line says so
+    lost: bool = False  # its file will not come, or the desk refused it: a line instead of the file, no formatting
     reply_to: int | None = None  # desk message id
     emoji: str | None = None  # Act.REACT
     late: bool = False  # came long after the provider's time

@@ -74,6 +74,8 @@ class MediaWorker:
 
     async def _fetch(self, job: Job) -> None:
         attachment_id = AttachmentId(int(job.payload["attachment"]))
+        if not await self._store.read(lambda r: r.fetch_pending(attachment_id)):
+            return  # it was done between the look for due jobs and this one's turn
         attachment = await self._store.read(lambda r: r.attachment(attachment_id))
         try:
             blob = await self._download(attachment)

@@ -294,15 +294,15 @@ class DeskTarget:
         self._ladder[contact] = (how, self._clock.monotonic() + DEGRADED)
 
     async def _refused_by_desk(self, step: Step, error: Refused) -> None:
-        """First without the file, then as a line in General: a message that the desk refuses stops nothing."""
+        """First without its file and its formatting, then as a line in General: what the desk refuses stops nothing."""
         self._log.warning("desk.refused", kind=step.kind, reason=error.reason, code=error.code, detail=error.detail)
         if step.kind in ("topic", "card"):
             if step.contact is not None:
                 self._climb(step.contact, How.PLAIN if step.kind == "card" else How.ANCHOR)
             return
-        with_files = [r for r, i in zip(step.rows, step.items, strict=False) if i.message.attachments and not i.lost]
-        if with_files:
-            self._refused.update(r.id for r in with_files)
+        untried = [r.id for r, i in zip(step.rows, step.items, strict=False) if not i.lost]
+        if untried:
+            self._refused.update(untried)
             await self._write(lambda u: self._put_back(u, step))
             return
 

@@ -69,9 +69,7 @@ class World:
         """Unix seconds by the world's clock."""
         return time.time() + self.shift
 
-    def record(
-        self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any
-    ) -> Call:
+    def record(self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any) -> Call:
         self._count += 1
         call = Call(self._count, self.now(), provider, method, request, status, answer)
         self.calls.append(call)

@@ -15,6 +15,7 @@ from storage.rows import Writing
 
 SHORTEST_PHONE = 7
 BACKWARDS = "#"
+MERGED_PAGES = 64
 
 _SEARCHABLE = """
 select m.identity_id, m.text,
@@ -62,6 +63,18 @@ class Indexing(Writing):
             self._all("delete from contact_words where contact_id = ? and word = ?", contact_id, word)
         for word in sorted(words - known):
             self._all("insert into contact_words (word, contact_id) values (?, ?)", word, contact_id)
+
+
+def merge_some(connection: sqlite3.Connection) -> bool:
+    """Some ten milliseconds of the index's housekeeping, which else is done while messages are written; whether there
+    may be more of it.
+    """
+    before = connection.total_changes
+    try:
+        connection.execute("insert into search (search, rank) values ('merge', ?)", (MERGED_PAGES,))
+    except sqlite3.DatabaseError:
+        return False  # the disk's trouble is told where it loses something
+    return connection.total_changes - before > 1  # the command itself counts as one
 
 
 def searchable(text: str, files: str | None) -> str:

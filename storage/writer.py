@@ -19,6 +19,7 @@ from inbox.clock import Clock
 from inbox.errors import StorageDown
 from storage.db import Connection, down
 from storage.inbox import PUT
+from storage.index import merge_some
 from storage.unit import SqlUnit
 
 RawValues = tuple[str, str, bytes, int]
@@ -29,7 +30,7 @@ class Limits:
     """queue: waiting writes, above it a write is refused at once. group: units, and puts apart, of one commit.
 
     busy_timeout: milliseconds that a lock of another process is waited for. idle: seconds without a write, after which
-    the log is put back into the database.
+    the search's index is tidied and the log is put back into the database.
     """
 
     queue: int = 5000
@@ -122,6 +123,9 @@ class Writer:
                 await self._bell.wait()
         except TimeoutError:
             self._dirty = False
+            while await self._connection.run(merge_some):
+                if self._bell.is_set():  # a write goes first; the rest is done at the next rest
+                    return
             await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
 
     async def _group(self) -> None:

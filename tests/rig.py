@@ -149,6 +149,8 @@ class Rig:
         """A WhatsApp client who has written; returns the topic."""
         self.graph.writes(phone, text)
         await self.until(lambda: bool(self.said(text)), f"{name} on the desk")
+        if self.environment["OWNER_ID"]:
+            await self.until(lambda: bool(self.said("Это пульт")), "the answer to the owner's /start")
         return self.topic(name)
 
 

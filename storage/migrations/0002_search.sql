@@ -10,6 +10,9 @@ create virtual table search using fts5 (
   tokenize = "ascii tokenchars '=+'"
 );
 
+-- Small pages: what FTS5 merges at once while a message is written is counted in pages, 64 and more.
+insert into search (search, rank) values ('pgsz', 1000);
+
 insert into search (rowid, terms)
 select m.id, search_document(
   m.text || coalesce((select char(10) || group_concat(a.name, char(10)) from attachments a where a.message_id = m.id), ''),

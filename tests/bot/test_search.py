@@ -139,6 +139,7 @@ def _console(store: SqlStore, clock: StoodClock) -> Console:
         touch=lambda _: None,
         recheck=nothing,
         serves=lambda *_: True,
+        retry=lambda _: False,
         place=DeskPlace(CHAT, None, None),
     )
 

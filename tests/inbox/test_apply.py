@@ -382,7 +382,7 @@ async def test_an_echo_that_brings_our_token_back_is_ours_and_settles_its_send(d
     await desk.apply(came("m1", "вопрос"), came("m9", "другой", person("u2")))
     message = await in_doubt(desk)
     (row,) = await desk.rows(message)
-    await desk.apply(echo("e1", "ответ!", person("u2"), echo_token=fate.token_of(row)))  # went to somebody else: not that one
+    await desk.apply(echo("e1", "ответ!", person("u2"), echo_token=fate.token_of(row)))
     assert await desk.states(message) == ["uncertain"]
     await desk.apply(echo("s1", "иначе записано", echo_token=fate.token_of(row)))
     assert await desk.states(message) == ["sent"]

@@ -168,3 +168,12 @@ async def test_a_card_that_the_desk_refuses_holds_nothing_up(desk: Rig) -> None:
     desk.graph.writes(IGOR, "Здравствуйте")
     await desk.until(lambda: bool(desk.said("Здравствуйте")), "shown")
     assert words(desk.said("Здравствуйте")[0]).startswith("👤 Игорь · WhatsApp")
+
+
+async def test_a_text_whose_formatting_the_desk_refuses_is_shown_without_it(desk: Rig) -> None:
+    topic = await desk.known()
+    desk.world.plan(Fault("error", "telegram", "sendMessage", error="Bad Request: ENTITY_TEXTURL_INVALID"))
+    desk.graph.writes(IGOR, "*важно* и срочно")
+    await desk.until(lambda: bool(desk.said("важно и срочно")), "shown")
+    shown = desk.said("важно и срочно")[0]
+    assert (shown["message_thread_id"], shown.get("entities")) == (topic, None)

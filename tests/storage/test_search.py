@@ -32,9 +32,11 @@ from inbox.store import Found, Unit
 from storage import search as search_module
 from storage import store as store_module
 from storage.db import FILE
+from storage.index import merge_some
 from storage.migrate import migrate, migrations
 from storage.store import SqlStore, open_store
 from storage.unit import SqlReading, SqlUnit
+from storage.writer import Limits
 from tests.storage.world import TELEGRAM, WHATSAPP, StoodClock, person, said
 
 ANNA, BORIS = ContactId(1), ContactId(2)
@@ -271,6 +273,41 @@ async def test_clients_whose_search_takes_too_long_are_none(store: SqlStore, mon
     assert len(await named(store, "анна", 500)) == 300
     monkeypatch.setattr(search_module, "BUDGET", 0.0)
     assert await named(store, "анна", 500) == []
+
+
+def segments(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("select count(distinct segid) from search_idx").fetchone()[0])
+
+
+async def test_the_index_is_tidied_when_nothing_happens(tmp_path: Path, clock: StoodClock) -> None:
+    async with open_store(tmp_path, clock, limits=Limits(idle=60)) as store:
+        _, anna = await store.write(lambda u: person(u, "1"))
+        for number in range(13):
+            await store.write(lambda u, n=number: said(u, anna, f"слово {n}"))  # type: ignore[misc]
+    assert segments(store.path) >= 4
+    async with open_store(tmp_path, clock, limits=Limits(idle=0.01)) as store:
+        await store.write(lambda u: said(u, anna, "слово"))
+        async with asyncio.timeout(10):
+            while segments(store.path) > 3:  # noqa: ASYNC110 a file rings no bell
+                await asyncio.sleep(0.01)
+        assert len(await texts(store, "слово")) == 14
+
+
+def test_housekeeping_ends_and_never_fails(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        migrate(connection, tmp_path / "inbox.db", migrations())
+        unit = SqlUnit(connection, AT)
+        _, anna = person(unit, "1")
+        for number in range(6):
+            said(unit, anna, f"слово {number}")
+        assert merge_some(connection)
+        assert not merge_some(connection)
+        for number in range(6):
+            said(unit, anna, f"слово {number}")
+        connection.execute("pragma query_only = on")
+        assert not merge_some(connection)
 
 
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
