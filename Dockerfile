@@ -19,8 +19,10 @@ RUN python -m compileall -q inbox gates storage bot sandbox \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin desk \
     && install -d -o desk -g desk -m 0700 /data
 
-# No VOLUME line: Railway refuses to build one. Mount a volume at /data.
-ENV HOST=0.0.0.0 DATA_DIR=/data
+# No VOLUME line: Railway refuses to build one. Mount a volume at /data: the default ./data, seen from the root.
+# DATA_DIR itself stays unset, so that an image without a token plays the sandbox in a fresh folder, not in the volume.
+WORKDIR /
+ENV HOST=0.0.0.0 PYTHONPATH=/app
 USER desk
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 COMPILE := build/lock/bin/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run sandbox test check new-gate lock
+.PHONY: help venv run sandbox test check bench new-gate lock
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -32,6 +32,9 @@ check: $(VENV)/.dev ## Lint, format, types, borders between packages
 	$(BIN)/mypy
 	$(BIN)/mypy tools/new_gate/__main__.py
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure: speed and growth beside a bare reference in the same run
+	@$(BIN)/python -m bench
 
 new-gate: $(VENV)/.dev ## Copy the template of a gate: make new-gate NAME=viber
 	@$(BIN)/python -m tools.new_gate $(NAME)

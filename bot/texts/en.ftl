@@ -224,7 +224,6 @@ button-other-client = Another client
 button-check = Check
 button-check-topics = Check topics
 button-old = This button is outdated
-button-busy = Already under way
 
 ## Questions and answers on the desk
 
@@ -237,17 +236,13 @@ command-unknown-near = No command { $command }. Did you mean { $near }? Nothing 
 needs-reply = { $command } is written as a reply to a message
 needs-own-reply = { $command } is written as a reply to your own message
 needs-topic = { $command } works in a client’s topic
-needs-emoji = One emoji is needed, for example `/react 👍`
 other-topic = The answer went to the client of this topic, although the quote is from another
-nothing-to-send = Nothing here to send: { $what }
 deleted-for-client = Deleted at the client’s side
 taken-back = Taken back, nothing went to the client
 
 ## Claim and start
 
 claimed = This is the consultant’s console. It is bound to this chat
-claim-taken = The console is already bound to another chat
-claim-wrong = The code does not fit. A new code is printed when the program starts
 claim-ready = Ready: { $gates }
 claim-missing = Not connected: { $gates }
 claim-topics-on = Topics in this chat: on, every client will have one

@@ -225,7 +225,6 @@ button-other-client = Другой клиент
 button-check = Проверить
 button-check-topics = Проверить темы
 button-old = Кнопка устарела
-button-busy = Уже выполняется
 
 ## Questions and answers on the desk
 
@@ -238,17 +237,13 @@ command-unknown-near = Нет команды { $command }. Может быть, 
 needs-reply = { $command } пишется ответом на сообщение
 needs-own-reply = { $command } пишется ответом на своё сообщение
 needs-topic = { $command } работает в теме клиента
-needs-emoji = Нужен один эмодзи, например `/react 👍`
 other-topic = Ответ ушёл клиенту этой темы, хотя цитата из другой
-nothing-to-send = Здесь нечего отправить: { $what }
 deleted-for-client = Удалено у клиента
 taken-back = Снято с отправки, клиенту ничего не ушло
 
 ## Claim and start
 
 claimed = Это пульт консультанта. Он привязан к этому чату
-claim-taken = Пульт уже привязан к другому чату
-claim-wrong = Код не подошёл. Новый код печатается при запуске программы
 claim-ready = Готово: { $gates }
 claim-missing = Не подключено: { $gates }
 claim-topics-on = Темы в чате: включены, у каждого клиента будет своя
