@@ -13,9 +13,9 @@ from bot.handlers import reactions, strangers, taps, writing
 from bot.owner import owner_message
 from inbox.clock import Wake
 from inbox.errors import StorageDown
-from inbox.fate import tell_general
 from inbox.log import Log
-from inbox.store import RawRow, Store, Unit
+from inbox.quarantine import put_aside
+from inbox.store import RawRow, Store
 from inbox.voice import Voice
 
 ATTEMPTS = 3
@@ -69,11 +69,7 @@ class DeskWorker:
                 error = problem
         shape = f"broken:{type(error).__name__}"
         self._log.error("desk.update_broken", raw_id=raw_id, error=shape)
-        await self._store.write(lambda u: self._put_aside(u, raw_id, row, shape))
-
-    def _put_aside(self, unit: Unit, raw_id: int, row: RawRow, shape: str) -> None:
-        unit.set_raw(raw_id, "quarantined", error=shape, attempts=ATTEMPTS)
-        tell_general(unit, self._voice.quarantined(row.raw.provider, shape, 1))
+        await self._store.write(lambda u: put_aside(u, row, shape, self._voice))
 
     async def _feed(self, row: RawRow) -> None:
         update: dict[str, Any] = json.loads(row.raw.body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ CAPTION_LIMIT = 1024
 JOINED_LIMIT = 3500
 ALBUM_LIMIT = 10
 TOPIC_NAME_LIMIT = 128
+NAME_LIMIT = 200  # characters of a client's name, wherever it is shown
 UPLOAD_LIMIT = 50 * 1024 * 1024  # bytes
 UNIT = "utf16"
 
@@ -44,6 +47,7 @@ _STUBS = frozenset(
     "button template call group system contact photo video video_note animation audio voice document sticker ephemeral "
     "unsupported unknown".split()
 )
+_UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\u3164\ufeff]")
 _FORWARDED = {"forwarded": "mark-forwarded", "forwarded_often": "mark-forwarded-often"}
 _STUB_NAMES = {
     "unique_gift": "gift",
@@ -160,7 +164,9 @@ def _state(sight: Sight, words: Words) -> str:
 
 
 def _name(sight: Sight, words: Words) -> str:
-    return " ".join(sight.contact.name.split()) or words.plain("nameless")
+    """Without what turns the line around or shows nothing; a name of nothing else is none."""
+    name = " ".join(_UNSEEN.sub("", sight.contact.name).split())[:NAME_LIMIT]
+    return name if any(unicodedata.category(c)[0] in "LNPS" for c in name) else words.plain("nameless")
 
 
 def _card_lines(sight: Sight, words: Words) -> Iterator[Text]:

@@ -97,12 +97,36 @@ def again(unit: Unit, delivery: Delivery) -> Delivery:
     return unit.delivery(new)
 
 
+def release(unit: Unit, delivery: Delivery) -> None:
+    """What was parked leaves from its old place in the lane, before anything newer, as a new try.
+
+    The id that the refused try got stays with a row that does not count, so that a late report of it moves nothing.
+    """
+    if delivery.external_id is not None:
+        former = unit.add_delivery(
+            delivery.act,
+            delivery.target,
+            delivery.lane,
+            message_id=delivery.message_id,
+            part=delivery.part,
+            state=DeliveryState.DROPPED,
+        )
+        unit.set_delivery(former, external_id=delivery.external_id)
+    unit.set_delivery(
+        delivery.id,
+        state=DeliveryState.WAITING,
+        error=None,
+        not_before=None,
+        external_id=None,
+        created_at=unit.now,
+    )
+
+
 def change_waiting(
     unit: Unit, identity: Identity, message: Message, content: Part, abilities: Abilities, voice: Voice
 ) -> bool:
     """Put other words in a message of which nothing has left. False: something has, it is too late for that."""
-    rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
-    live = [d for d in rows if d.state is not DeliveryState.DROPPED]
+    live = live_sends(unit, identity, message)
     if not live or any(d.state not in UNSENT for d in live):
         return False
     reword(unit, identity, message, content, unit.now)
@@ -122,14 +146,26 @@ def change_waiting(
 
 def take_back(unit: Unit, identity: Identity, message: Message) -> bool:
     """Drop a message of which nothing has left."""
-    rows = [d for d in unit.deliveries_of(message.id) if d.act is Act.SEND and d.target == identity.address.provider]
-    live = [d for d in rows if d.state is not DeliveryState.DROPPED]
+    live = live_sends(unit, identity, message)
     if any(d.state not in UNSENT for d in live):
         return False
     _drop(unit, live)
     reword(unit, identity, message, None, unit.now)
     refresh_mark(unit, message.id)
     return True
+
+
+def live_sends(unit: Unit, identity: Identity, message: Message) -> list[Delivery]:
+    """The sends of a message that count: one a part, without those that were dropped or replaced."""
+    rows = unit.deliveries_of(message.id, identity.address.provider)
+    return [d for d in rows if d.act is Act.SEND and d.state is not DeliveryState.DROPPED]
+
+
+def drop_unsent(unit: Unit, identity: Identity, message: Message) -> list[Delivery]:
+    """Of a message that left in part, keep the rest here; returns what left or may have left."""
+    live = live_sends(unit, identity, message)
+    _drop(unit, [d for d in live if d.state in UNSENT])
+    return [d for d in live if d.state not in UNSENT]
 
 
 def reword(

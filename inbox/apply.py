@@ -15,7 +15,7 @@ from typing import assert_never
 
 from inbox import people, quarantine
 from inbox.abilities import Abilities
-from inbox.answers import queue_auto
+from inbox.answers import queue_auto, release
 from inbox.codec import plain
 from inbox.fate import is_token_of, report, tell_general, token_of
 from inbox.gate import Came, Changed, Claim, Fact, ForDesk, Inbound, Progress, Reacted, Rekeyed, Road
@@ -152,9 +152,7 @@ def _opened_window(unit: Unit, identity: Identity, fact: Came) -> None:
     lane = client_lane(identity.address.provider, identity.contact_id)
     for delivery in unit.parked_in(lane):
         if delivery.error == "parked":
-            unit.set_delivery(
-                delivery.id, state=DeliveryState.WAITING, error=None, not_before=None, created_at=unit.now
-            )
+            release(unit, delivery)
 
 
 def _is_own_echo(unit: Unit, fact: Came, rules: Rules) -> bool:

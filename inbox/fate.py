@@ -67,6 +67,15 @@ def expire(unit: Unit, delivery: Delivery, voice: Voice) -> None:
     """It could not leave for a day: the owner is asked before it does."""
     identity = _identity(unit, delivery)
     row = unit.set_delivery(delivery.id, state=DeliveryState.PARKED, error="refused:expired:")
+    unit.emit(
+        identity.address.provider,
+        "delivery.changed",
+        unit.now,
+        client=identity.contact_id,
+        message=row.message_id,
+        state="waiting",
+        reason="expired",
+    )
     _say(unit, identity, voice.failed(row, identity, _reply_to(unit, row)))
     refresh_mark(unit, _message(row))
 

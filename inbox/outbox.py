@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from inbox.clock import Clock, Wake
@@ -19,6 +20,7 @@ from inbox.model import Delivery, DeliveryState
 from inbox.store import Reading, Store, Unit
 
 IDLE = 1.0  # seconds; a lost wake costs at most this
+BROKEN_REST = timedelta(minutes=10)
 
 
 class Call(Protocol):
@@ -97,7 +99,7 @@ class OutboxWorker:
             if head.not_before is not None and head.not_before > now:
                 rest = min(rest, (head.not_before - now).total_seconds())
                 continue
-            step = await self._store.read(lambda r, head=head: self._target.prepare(r, head))  # type: ignore[misc]
+            step = await self._prepared(head)
             if isinstance(step, Later):
                 rest = min(rest, step.seconds)
                 continue
@@ -108,6 +110,18 @@ class OutboxWorker:
             await self._start(group, head.lane, step)
             return 0.0
         return max(rest, 0.005)
+
+    async def _prepared(self, head: Delivery) -> Call | Later:
+        """A row that cannot be made into a call rests: it ends neither the other lanes nor the process."""
+        try:
+            return await self._store.read(lambda r: self._target.prepare(r, head))
+        except StorageDown:
+            raise
+        except Exception as error:
+            self._log.error("outbox.broken", target=self._target.name, row=head.id, error=type(error).__name__)
+            until = self._clock.now() + BROKEN_REST
+            await self._store.write(lambda u: u.set_delivery(head.id, not_before=until))
+            return Later(IDLE)
 
     async def _start(self, group: asyncio.TaskGroup, lane: str, call: Call) -> None:
         rows = call.rows

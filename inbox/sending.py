@@ -248,7 +248,11 @@ class ClientTarget:
                 not_before=unit.now + timedelta(seconds=seconds),
             )
             if current.created_at is not None and unit.now - current.created_at > EXPIRES:
-                fate.expire(unit, unit.delivery(row.id), self._rules.voice)
+                late = unit.delivery(row.id)
+                if row.act is Act.SEND:
+                    fate.expire(unit, late, self._rules.voice)
+                else:
+                    fate.fail(unit, late, "refused:expired:", self._rules.voice)
 
     async def _locked(self, rows: Sequence[Delivery], error: Locked) -> None:
         """Token dead or account restricted: the whole gate rests and is tried again; what waits keeps waiting."""

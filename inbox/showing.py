@@ -19,7 +19,7 @@ from inbox.errors import InboxError, Locked, Refused, StorageDown, Throttled, To
 from inbox.fate import tell_general
 from inbox.lanes import DESK, contact_of
 from inbox.log import Log
-from inbox.model import Act, ContactId, Delivery, DeliveryId, DeliveryState, Part, Provider, Topic
+from inbox.model import Act, ContactId, Delivery, DeliveryId, DeliveryState, Notice, Part, Provider, Text, Topic
 from inbox.outbox import IDLE, Call, Later
 from inbox.pace import ChatPace, Kind, backoff
 from inbox.stage import Stage, Step
@@ -123,7 +123,9 @@ class DeskTarget:
         while True:
             try:
                 return await self._store.write(work)
-            except StorageDown:
+            except StorageDown as error:
+                if error.reason == "closed":
+                    raise
                 self._log.error("desk.unsettled")
                 await self._clock.sleep(SETTLE_AGAIN)
 
@@ -278,9 +280,12 @@ class DeskTarget:
     async def _topic_gone(self, step: Step) -> None:
         """Once the topic is made anew; if that does not help, the message goes another way."""
         topic, contact = step.topic, step.contact
-        if contact is not None and (step.how is not How.THREAD or contact in self._ladder):
+        if contact is None or step.how is How.PLAIN:
+            await self._refused_by_desk(step, Refused("not_found", detail="thread"))
+            return
+        if step.how is not How.THREAD or contact in self._ladder:
             self._climb(contact, How.ANCHOR if step.how is How.THREAD else How.PLAIN)
-        elif contact is not None:
+        else:
             self._ladder[contact] = (How.THREAD, self._clock.monotonic() + DEGRADED)
 
         def mend(unit: Unit) -> None:
@@ -306,13 +311,26 @@ class DeskTarget:
             await self._write(lambda u: self._put_back(u, step))
             return
 
+        notice = step.notice
+        if notice is not None and (notice.buttons or notice.reply_to or notice.text.spans or step.standing):
+            # Its words matter more than its looks: once more without formatting, quote and buttons.
+            bare = Notice(f"{notice.key}:bare", Text(notice.text.plain), silent=notice.silent)
+            await self._write(lambda u: self._put_back_as(u, step, bare))
+            return
+
         def give_up(unit: Unit) -> None:
             for row in step.rows:
+                self._refused.discard(row.id)
                 unit.set_delivery(row.id, state=DeliveryState.FAILED, error=error.stored())
                 if row.message_id is not None:
                     tell_general(unit, self._rules.voice.unshown(unit.delivery(row.id)))
 
         await self._write(give_up)
+
+    def _put_back_as(self, unit: Unit, step: Step, notice: Notice) -> None:
+        self._put_back(unit, step)
+        for row in step.rows:
+            unit.set_delivery(row.id, content=notice)
 
     def _put_back(self, unit: Unit, step: Step, *, counted: bool = True, repeat: bool = False) -> None:
         for row in step.rows:

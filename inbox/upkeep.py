@@ -45,9 +45,12 @@ class MarkWorker:
     async def run(self) -> None:
         while True:
             drawn = False
-            if self._desk.chat_id is not None:
-                for mark in await self._store.read(lambda r: r.marks_to_draw(20)):
-                    drawn = await self._draw(mark) or drawn
+            try:
+                if self._desk.chat_id is not None:
+                    for mark in await self._store.read(lambda r: r.marks_to_draw(20)):
+                        drawn = await self._draw(mark) or drawn
+            except StorageDown:
+                drawn = False
             if not drawn:
                 await self._wake.wait(1.0)
 
@@ -116,19 +119,26 @@ class UpkeepWorker:
         self._wake.ring()
 
     async def run(self) -> None:
-        for contact in await self._store.read(lambda r: r.recent_contacts(50)):
-            self._contacts[contact.id] = None
-        self._backlog.announced = await self._store.read(lambda r: r.setting(ANNOUNCED)) is not None
+        started = False
         while True:
             await self._wake.wait(1.0)
             if self._desk.chat_id is None:
                 continue
             try:
+                if not started:
+                    await self._recall()
+                    started = True
                 waiting = await self._digest()
                 if waiting == 0:
                     await self._one()
             except StorageDown:
-                await asyncio.sleep(1)
+                await self._clock.sleep(1.0)
+
+    async def _recall(self) -> None:
+        """After a start: the last conversations may have changed unseen, and a digest may still stand."""
+        for contact in await self._store.read(lambda r: r.recent_contacts(50)):
+            self._contacts[contact.id] = None
+        self._backlog.announced = await self._store.read(lambda r: r.setting(ANNOUNCED)) is not None
 
     async def _digest(self) -> int:
         """Announce a big backlog once, then keep the figure; returns how many messages wait."""
@@ -157,8 +167,8 @@ class UpkeepWorker:
     async def _one(self) -> None:
         if self._pins:
             pin = self._pins[0]
-            await self._try("pin", lambda: self._desk.pin(pin))
-            self._pins.popleft()
+            if await self._try("pin", lambda: self._desk.pin(pin)) and pin in self._pins:
+                self._pins.remove(pin)
             return
         for contact in list(self._contacts):
             if await self._tidy(contact):
@@ -224,8 +234,9 @@ class UpkeepWorker:
         if now - self._renamed.get(topic.id, -RENAME_EVERY) < RENAME_EVERY:
             return False
         self._renamed[topic.id] = now
-        if await self._try("rename", lambda: self._desk.rename_topic(topic, name)):
-            await self._store.write(lambda u: u.set_topic(topic.id, name_shown=name))
+        if not await self._try("rename", lambda: self._desk.rename_topic(topic, name)):
+            return False
+        await self._store.write(lambda u: u.set_topic(topic.id, name_shown=name))
         return True
 
     async def _try(self, kind: Kind, call: Callable[[], Awaitable[object]]) -> bool:

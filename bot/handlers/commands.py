@@ -67,8 +67,7 @@ def take_back(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
         notice = console.rules.voice.cannot("delete", row, identity, wrote.message_id)
         answer(unit, console, wrote.chat_id, notice, identity.contact_id)
         return
-    sent = [d for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND]
-    for row in {d.part: d for d in sent}.values():
+    for row in answers.drop_unsent(unit, identity, message):
         writing.follow(unit, message, identity, Act.DELETE, Part(), row.part)
 
 

@@ -240,14 +240,13 @@ def edit(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
     abilities = console.rules.roads.get(identity.address.provider)
     if abilities is None or answers.change_waiting(unit, identity, message, content, abilities, console.rules.voice):
         return
-    sent = {d.part: d for d in unit.deliveries_of(message.id, identity.address.provider) if d.act is Act.SEND}
+    sent = answers.live_sends(unit, identity, message)
     too_old = abilities.edit is None or unit.now - message.stored_at > abilities.edit
     if too_old or len(sent) != 1:
         reason = "unsupported" if abilities.edit is None else "edit_closed" if too_old else "not_allowed"
         _say_cannot_edit(unit, console, message, identity, wrote, reason)
         return
-    (row,) = sent.values()
-    attachments = row.content.attachments if isinstance(row.content, Part) else ()
+    attachments = sent[0].content.attachments if isinstance(sent[0].content, Part) else ()
     follow(unit, message, identity, Act.EDIT, Part(text=wrote.text, attachments=attachments))
 
 

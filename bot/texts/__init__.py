@@ -121,9 +121,15 @@ def _variables(entry: ast.Message) -> set[str]:
     return visitor.names
 
 
+_LONGEST_ARGUMENT = 500
+"""Fluent refuses long arguments; longer ones are put in after it, as formatted ones are."""
+
+
 def _argument(value: object, rich: list[Text]) -> object:
     if isinstance(value, bool | int | float):
         return value
+    if isinstance(value, str) and len(value) > _LONGEST_ARGUMENT:
+        value = Text(value)
     if isinstance(value, Text):
         rich.append(value)
         return _RICH + chr(ord("A") + len(rich) - 1)

@@ -11,7 +11,7 @@ from inbox.abilities import Abilities
 from inbox.gate import Receipt
 from inbox.model import Attachment, DeliveryState, ExternalId, Message, MessageId, Part, Text
 from inbox.store import DuplicateSource, Unit
-from tests.inbox.factories import CHAT, NOW, TELEGRAM, WHATSAPP, Desk, abilities, came, photo
+from tests.inbox.factories import CHAT, NOW, TELEGRAM, WHATSAPP, Desk, abilities, came, later, photo, progress
 
 S = DeliveryState
 SHORT = abilities(text_limit=5)
@@ -187,3 +187,18 @@ async def test_what_is_sent_later_keeps_its_place_behind(desk: Desk) -> None:
     (row,) = await desk.claimed(first)
     await desk.store.write(lambda u: fate.taken(u, u.delivery(row.id), receipt, desk.rules.voice))
     assert [d.message_id for d in await desk.see(lambda r: r.lane_heads(WHATSAPP))] == [second.id]
+
+
+async def test_a_late_report_about_the_refused_try_does_not_touch_the_released_one(desk: Desk) -> None:
+    message = await desk.answer("ответ")
+    (row,) = await desk.rows(message)
+
+    def refused_once(unit: Unit) -> None:
+        unit.add_ref(WHATSAPP, "acc", ExternalId("s1"), message.id, 0)
+        unit.set_delivery(row.id, state=DeliveryState.PARKED, error="parked", external_id="s1")
+
+    await desk.store.write(refused_once)
+    await desk.apply(came("m2", "снова я", at=later(hours=25)))
+    assert [r.state for r in await desk.rows(message)] == ["waiting", "dropped"]
+    await desk.apply(progress("s1", DeliveryState.FAILED, later(hours=26), error="refused:window:131047"))
+    assert [r.state for r in await desk.rows(message)] == ["waiting", "dropped"]
