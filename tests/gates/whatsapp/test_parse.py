@@ -294,7 +294,7 @@ def drop(container: Any, key: Any, junk: Any) -> None:
 
 
 def put(container: Any, key: Any, junk: Any) -> None:
-    container[key] = junk
+    container[key] = copy.deepcopy(junk)  # a later change must not reach what the strategy draws from
 
 
 def twice(container: Any, key: Any, junk: Any) -> None:
