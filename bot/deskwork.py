@@ -89,7 +89,7 @@ class DeskWork:
         group.create_task(self._upkeep.run(), name="upkeep")
         group.create_task(self._worker.run(), name="desk")
         group.create_task(self._answer_taps(), name="toasts")
-        group.create_task(self._close_at_end(), name="bot session")
+        group.create_task(self._close_at_end(), name="bot connection")
 
     @property
     def is_claimed(self) -> bool:
