@@ -77,7 +77,8 @@ async def answered(plan: Plan) -> list[Line]:
         threads = list(scene.threads().values())
         for number in range(plan.rounds):
             rounds.append(await _answers_round(scene, threads, plan.count(80), number))
-    p50, p99 = (median([percentile(r, q) for r in rounds]) for q in (0.5, 0.99))
+    everything = [seconds for r in rounds for seconds in r]  # a round is too small for a 99th percentile of its own
+    p50, p99 = percentile(everything, 0.5), percentile(everything, 0.99)
     return [
         Line(
             "P7",
@@ -86,7 +87,7 @@ async def answered(plan: Plan) -> list[Line]:
             ms(p99),
             p99,
             p99 < 0.040,
-            {"p50": ms(p50), "rounds' p99": spread([percentile(r, 0.99) * 1000 for r in rounds]) + " ms"},
+            {"p50": ms(p50), "rounds' worst": spread([max(r) * 1000 for r in rounds]) + " ms"},
         )
     ]
 

@@ -54,14 +54,14 @@ def most_in(made: list[Call], seconds: float, kinds: set[Kind]) -> float:
 @given(calls)
 @settings(max_examples=150, deadline=None)
 def test_never_more_than_18_messages_in_any_10_seconds(wanted: list[tuple[Kind, float, int]]) -> None:
-    made = run(ChatPace(), wanted)
+    made = run(ChatPace(1.0, 5), wanted)
     assert most_in(made, 10.9, {"message", "topic", "rename", "pin"}) <= 18
 
 
 @given(calls)
 @settings(max_examples=100, deadline=None)
 def test_a_group_gets_20_a_minute(wanted: list[tuple[Kind, float, int]]) -> None:
-    made = run(ChatPace(group=True), wanted)
+    made = run(ChatPace(1.0, 5, group=True), wanted)
     assert most_in(made, 61, {"message", "topic", "rename", "pin"}) <= 20
     assert most_in(made, 10.9, {"message", "topic", "rename", "pin"}) <= 18
 
@@ -69,24 +69,24 @@ def test_a_group_gets_20_a_minute(wanted: list[tuple[Kind, float, int]]) -> None
 @given(calls)
 @settings(max_examples=100, deadline=None)
 def test_side_kinds_keep_to_one_in_3_seconds(wanted: list[tuple[Kind, float, int]]) -> None:
-    made = run(ChatPace(), wanted)
+    made = run(ChatPace(1.0, 5), wanted)
     for kind in ("reaction", "topic", "rename", "pin"):
         assert most_in(made, 30, {kind}) <= 5 + 30 / 3 + 1e-3
 
 
 def test_albums_in_a_row_do_not_pass_the_guard() -> None:
-    made = run(ChatPace(), [("message", 0, 10)] * 4)
+    made = run(ChatPace(1.0, 5), [("message", 0, 10)] * 4)
     assert [round(c.at - 1000) for c in made] == [0, 11, 22, 33]
 
 
 def test_a_burst_goes_at_once_and_then_one_a_second() -> None:
-    made = run(ChatPace(), [("message", 0, 1)] * 500)
+    made = run(ChatPace(1.0, 5), [("message", 0, 1)] * 500)
     assert [round(c.at - 1000, 3) for c in made[:8]] == [0, 0, 0, 0, 0, 1, 2, 3]
     assert made[-1].at - 1000 == pytest.approx(495)
 
 
 def test_marks_do_not_hold_messages_up() -> None:
-    pace, now = ChatPace(), 0.0
+    pace, now = ChatPace(1.0, 5), 0.0
     for _ in range(5):
         assert pace.wait("reaction", now) == 0
         pace.take("reaction", now)
@@ -96,7 +96,7 @@ def test_marks_do_not_hold_messages_up() -> None:
 
 
 def test_messages_do_not_hold_marks_up() -> None:
-    pace = ChatPace()
+    pace = ChatPace(1.0, 5)
     for _ in range(5):
         pace.take("message", 0)
     assert pace.wait("message", 0) == pytest.approx(1)
@@ -108,7 +108,7 @@ def test_messages_do_not_hold_marks_up() -> None:
 @given(st.lists(st.tuples(st.floats(0, 2), st.booleans()), min_size=1, max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_no_message_waits_for_a_mark(steps: list[tuple[float, bool]]) -> None:
-    pace, now = ChatPace(), 0.0
+    pace, now = ChatPace(1.0, 5), 0.0
     for pause, mark in steps:
         now += pause
         if mark:
@@ -123,13 +123,13 @@ def test_no_message_waits_for_a_mark(steps: list[tuple[float, bool]]) -> None:
 
 @pytest.mark.parametrize("kind", ["topic", "rename", "pin", "edit"])
 def test_others_take_one_slot(kind: Kind) -> None:
-    pace = ChatPace(burst=1)
+    pace = ChatPace(1.0, 1)
     pace.take(kind, 0)
     assert pace.wait("message", 0) == pytest.approx(1)
 
 
 def test_a_throttled_message_stops_the_chat_and_halves_the_pace() -> None:
-    pace = ChatPace()
+    pace = ChatPace(1.0, 5)
     pace.throttled(0, 8, "message")
     assert pace.wait("message", 0) == pace.wait("edit", 0) == pace.wait("reaction", 0) == 8
     made = run(pace, [("message", 0, 1)] * 200, start=0)
@@ -140,7 +140,7 @@ def test_a_throttled_message_stops_the_chat_and_halves_the_pace() -> None:
 
 @pytest.mark.parametrize("kind", ["reaction", "topic", "rename", "pin"])
 def test_a_throttled_side_kind_does_not_mute_the_chat(kind: Kind) -> None:
-    pace = ChatPace()
+    pace = ChatPace(1.0, 5)
     pace.throttled(0, 60, kind)
     assert pace.wait(kind, 0) == 60
     assert pace.wait("message", 0) == 0
@@ -243,3 +243,14 @@ def test_a_lifted_block_counts_on_from_then() -> None:
     assert bucket.wait(101.0) == 0
     bucket.take(101.0)
     assert 0 < bucket.wait(101.0) <= 0.1
+
+
+def test_the_usual_pace_stays_below_what_the_network_counts() -> None:
+    usual, network = ChatPace(), Bucket(1.0, 5)
+    now = 0.0
+    for _ in range(60):
+        now += usual.wait("message", now)
+        usual.take("message", now)
+        assert network.wait(now) == 0
+        network.take(now)
+    assert network.wait(now) == 0  # a whole message of margin is left for calls that arrive closer together
