@@ -326,7 +326,7 @@ async def _imported(name: str) -> ModuleType:
 
 async def _follow_place(app: App, desk: DeskWork, changed: asyncio.Event) -> None:
     """Choose the desk's back-end at the start and look at it again hourly; obey a claim or a changed connection."""
-    announce_claim(app.place.claim_code, None)
+    announce_claim(app.place.claim_code)
     known = False
     while True:
         known = await desk.settle() or known
@@ -366,12 +366,11 @@ async def _learn(app: App) -> None:
     app.wakes.intake.ring()
 
 
-def announce_claim(code: str | None, username: str | None) -> None:
+def announce_claim(code: str | None) -> None:
     """To standard output, not to the log: whoever reads it owns the desk."""
     if code is None:
         return
-    link = f" (https://t.me/{username}?start={code})" if username else ""
-    sys.stdout.write(f"To claim the desk send the bot: /start {code}{link}\n")
+    sys.stdout.write(f"To claim the desk send the bot: /start {code}\n")
     sys.stdout.flush()
 
 

@@ -109,13 +109,8 @@ class Metrics:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
         )
-        self._inbound = Counter("desk_inbound", "Messages taken in.", ["gate"], registry=registry)
-        self._outbound = Counter("desk_outbound", "Deliveries by result.", ["gate", "result"], registry=registry)
         self._pending = Gauge("desk_outbox_pending", "Deliveries that wait.", ["gate"], registry=registry)
         self._lag = Gauge("desk_export_lag_seconds", "Age of the oldest event not exported.", registry=registry)
-        self._expires = Gauge(
-            "desk_token_expires_seconds", "Seconds until a gate's token ends.", ["gate"], registry=registry
-        )
         Gauge("desk_build_info", "Always 1.", ["version"], registry=registry).labels(version).set(1)
 
     def webhook(self, gate: str, outcome: str, seconds: float) -> None:
@@ -123,20 +118,11 @@ class Metrics:
         if outcome == "stored":
             self._ack.observe(seconds)
 
-    def inbound(self, gate: str) -> None:
-        self._inbound.labels(gate).inc()
-
-    def outbound(self, gate: str, result: str) -> None:
-        self._outbound.labels(gate, result).inc()
-
     def pending(self, gate: str, count: int) -> None:
         self._pending.labels(gate).set(count)
 
     def export_lag(self, seconds: float) -> None:
         self._lag.set(seconds)
-
-    def token_expires(self, gate: str, seconds: float) -> None:
-        self._expires.labels(gate).set(seconds)
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)
