@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 COMPILE := build/lock/bin/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run sandbox test check bench new-gate lock
+.PHONY: help venv run sandbox test soak check bench audit new-gate lock
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -26,6 +26,10 @@ test: $(VENV)/.dev ## Run all tests; installs what they need
 	@.ci/packages
 	$(BIN)/python -m pytest
 
+soak: $(VENV)/.dev ## Run the long variants: hundreds of kills, long faults, many examples
+	@.ci/packages
+	$(BIN)/python -m pytest --soak
+
 check: $(VENV)/.dev ## Lint, format, types, borders between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +39,12 @@ check: $(VENV)/.dev ## Lint, format, types, borders between packages
 
 bench: $(VENV)/.dev ## Measure: speed and growth beside a bare reference in the same run
 	@$(BIN)/python -m bench
+
+audit: $(BIN)/python ## Ask for known holes in the locked dependencies (needs the internet)
+	@$(BIN)/python -m venv build/audit
+	@build/audit/bin/python -m pip install --disable-pip-version-check --quiet pip-audit
+	@build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+	@build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements-dev.txt
 
 new-gate: $(VENV)/.dev ## Copy the template of a gate: make new-gate NAME=viber
 	@$(BIN)/python -m tools.new_gate $(NAME)
