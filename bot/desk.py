@@ -74,12 +74,13 @@ from inbox.model import (
     Text,
     Topic,
 )
-from inbox.text import split
+from inbox.text import size, split
 from inbox.texts import Texts
 
 Common: TypeAlias = dict[str, Any]
 AlbumItem: TypeAlias = InputMediaPhoto | InputMediaVideo | InputMediaAudio | InputMediaDocument
 
+HEAD_ROOM = 64  # units for a time, a network's name, a sign above one text
 SEND_TIMEOUT = 30.0
 UPLOAD_TIMEOUT = 150.0
 PHOTO_UPLOAD_LIMIT = 10 * 1024 * 1024  # bytes; bigger ones go as documents, telegram.md C.2
@@ -154,6 +155,8 @@ class TelegramDesk:
         return card_notice(sight, self._words)
 
     def cost(self, items: Sequence[Item]) -> int:
+        if all(_is_brief(item) for item in items) and sum(map(_room, items)) <= TEXT_LIMIT:
+            return 1  # without planning it, which is the dearest part of showing it
         return sum(piece.messages for piece in plan(items, self._words))
 
     async def open_topic(self, sight: Sight) -> int:
@@ -400,6 +403,17 @@ class _Road:
             return False
         threads = {m.message_thread_id for m in messages}
         return None in threads if self.topic_thread is None else threads != {self.topic_thread}
+
+
+def _is_brief(item: Item) -> bool:
+    """Nothing but words, and no mark above them."""
+    message = item.message
+    bare = not message.attachments and message.extra is None and message.quote is None and message.mark is None
+    return bare and item.act is Act.SEND and not item.repeat and not item.late
+
+
+def _room(item: Item) -> int:
+    return size(item.message.text.plain, UNIT) + HEAD_ROOM
 
 
 def keyboard(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup:

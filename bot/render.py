@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.texts.words import Words, phone, sentence
 from gates.telegram.names import BUSINESS, TELEGRAM
@@ -119,7 +119,12 @@ def plan(items: Sequence[Item], words: Words, head: Text = EMPTY) -> tuple[Piece
     pieces: list[Piece] = []
     for run in _runs(shapes):
         first = head if not pieces else EMPTY
-        pieces += _texts(run, words, first) if run[0].is_text else _media(run, first)
+        if run[0].is_text:
+            pieces += _texts(run, words, first)
+        elif len(run) > 1 and not run[0].item.message.album:
+            pieces += _gathered(run, words, first)
+        else:
+            pieces += _media(run, first)
     return tuple(pieces)
 
 
@@ -332,7 +337,7 @@ def _card_details(card: Card) -> Iterator[str]:
 
 
 def _runs(shapes: Sequence[_Shape]) -> Iterator[list[_Shape]]:
-    """Neighbours that may share a call: texts of the conversation, or the items of one album."""
+    """Neighbours that may share a call: texts of the conversation, the items of one album, files that waited."""
     run: list[_Shape] = []
     for shape in shapes:
         if run and not _together(run, shape):
@@ -349,24 +354,29 @@ def _together(run: Sequence[_Shape], shape: _Shape) -> bool:
         return False
     if last.is_text and shape.is_text:
         return shape.item.reply_to is None
-    album = shape.item.message.album
-    return bool(last.files and shape.files and album and album == last.item.message.album)
+    if not last.files or not shape.files or last.item.message.album != shape.item.message.album:
+        return False
+    return bool(shape.item.message.album) or (shape.item.reply_to is None and _mix(last.files[-1], shape.files[0]))
 
 
 def _texts(run: Sequence[_Shape], words: Words, head: Text) -> Iterator[Piece]:
     reply_to = run[0].item.reply_to
     waiting: list[tuple[int, Text]] = [(-1, head)] if head.plain else []
+    length = size(head.plain, UNIT)
     for shape in run:
-        text = shape.text
-        if len(run) > 1:
-            text = words.text("joined-line", at=words.when(shape.item.message.at), text=text)
-        if waiting and size(join([t for _, t in (*waiting, (0, text))]).plain, UNIT) > JOINED_LIMIT:
-            own = [w for w in waiting if w[0] >= 0]
-            if own:
-                yield from _pieces(waiting, reply_to)
-                waiting = []
+        text = _line(shape, words) if len(run) > 1 else shape.text
+        more = size(text.plain, UNIT) + 1
+        if length + more > JOINED_LIMIT and any(number >= 0 for number, _ in waiting):
+            yield from _pieces(waiting, reply_to)
+            waiting, length = [], 0
         waiting.append((shape.number, text))
+        length += more
     yield from _pieces(waiting, reply_to)
+
+
+def _line(shape: _Shape, words: Words) -> Text:
+    """What one of several says, with its time."""
+    return words.text("joined-line", at=words.when(shape.item.message.at), text=shape.text)
 
 
 def _pieces(parts: Sequence[tuple[int, Text]], reply_to: int | None) -> Iterator[Piece]:
@@ -391,6 +401,23 @@ def _media(run: Sequence[_Shape], head: Text) -> Iterator[Piece]:
             yield Piece((shape.number,), place=shape.place, reply_to=reply_to)
     for album in _albums(files):
         yield Piece(tuple(dict.fromkeys(f.item for f in album)), files=tuple(album), reply_to=reply_to)
+
+
+def _gathered(run: Sequence[_Shape], words: Words, head: Text) -> Iterator[Piece]:
+    """Files that came one by one and waited together: an album, under it what was said of each, with its time.
+
+    Captions of several items are seen only when the items are opened, so there is one for all.
+    """
+    said = [(-1, head)] if head.plain else []
+    said += [(shape.number, _line(shape, words)) for shape in run if shape.text.plain]
+    caption = join([text for _, text in said])
+    if size(caption.plain, UNIT) > CAPTION_LIMIT:
+        yield from _pieces(said, None)
+        caption = EMPTY
+    files = [File(a, shape.number) for shape in run for a in shape.files]
+    files[0] = replace(files[0], caption=caption)
+    for album in _albums(files):
+        yield Piece(tuple(dict.fromkeys(f.item for f in album)), files=tuple(album))
 
 
 def _albums(files: Sequence[File]) -> Iterator[list[File]]:

@@ -21,6 +21,7 @@ from inbox.model import (
     ContactId,
     Delivery,
     DeliveryId,
+    MediaKind,
     Message,
     MessageId,
     Notice,
@@ -37,6 +38,8 @@ JOINED_ROWS = 40
 FILE_PATIENCE = timedelta(seconds=5)
 LATE = timedelta(minutes=10)
 ALBUM = 10
+GATHERED = frozenset({MediaKind.PHOTO, MediaKind.VIDEO, MediaKind.DOCUMENT, MediaKind.AUDIO})
+GATHERED_WORDS = 900  # characters of what is said of them, so that it fits under one album
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Stage:
             rows = self._album(reading, head, message)
         elif self._joinable(head, message):
             rows = self._joined(reading, head, message)
+        elif self._gatherable(head, message):
+            rows = self._gathered(reading, head, message)
         else:
             rows = [head]
         if isinstance(rows, Later):
@@ -168,12 +173,37 @@ class Stage:
                 break
             message = reading.message(row.message_id)
             length += len(message.text.plain) + 8
-            if length > JOINED or not self._joinable(row, message) or message.identity_id != first.identity_id:
-                break
-            if message.author is not first.author or (message.stored_at - message.at > LATE):
+            if length > JOINED or not self._joinable(row, message) or not self._same_voice(first, message):
                 break
             rows.append(row)
         return rows
+
+    def _gatherable(self, row: Delivery, message: Message) -> bool:
+        """Whether its files may stand in an album with those that came before and after: nothing else hangs on it."""
+        kinds = {a.kind for a in message.attachments}
+        bare = message.extra is None and message.reply_to is None and message.album is None
+        ready = bool(kinds) and kinds <= GATHERED and all(self.has(a) for a in message.attachments)
+        return ready and bare and row.act is Act.SEND and not row.repeat and row.content is None
+
+    def _gathered(self, reading: Reading, head: Delivery, first: Message) -> list[Delivery]:
+        rows, kinds, words = [head], {a.kind for a in first.attachments}, len(first.text.plain)
+        for row in reading.lane_rows(head.lane, ALBUM)[1:]:
+            if row.message_id is None:
+                break
+            message = reading.message(row.message_id)
+            kinds |= {a.kind for a in message.attachments}
+            words += len(message.text.plain) + 8
+            if not self._gatherable(row, message) or not may_mix(kinds) or words > GATHERED_WORDS:
+                break
+            if not self._same_voice(first, message):
+                break
+            rows.append(row)
+        return rows
+
+    def _same_voice(self, first: Message, message: Message) -> bool:
+        """Said by the same side on the same road, and not late: nothing of it has to be told of each."""
+        late = message.stored_at - message.at > LATE
+        return message.identity_id == first.identity_id and message.author is first.author and not late
 
     def _album(self, reading: Reading, head: Delivery, first: Message) -> list[Delivery] | Later:
         rows: list[Delivery] = []

@@ -36,7 +36,11 @@ def size(text: str, unit: str) -> int:
     """Length in "chars" (code points), "bytes" (UTF-8) or "utf16" (UTF-16 units). ValueError for another unit."""
     if unit == "chars":
         return len(text)
-    return sum(_weights(text, unit))
+    if unit == "bytes":
+        return len(text.encode("utf-8", "surrogatepass"))
+    if unit == "utf16":
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    raise ValueError(f"no unit {unit}")
 
 
 def to_utf16(text: str, offset: int) -> int:

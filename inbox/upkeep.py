@@ -26,7 +26,7 @@ from inbox.store import Mark, Store, Unit
 DEADLINE = 30.0
 RENAME_EVERY = 30.0  # seconds between two renames of one topic
 BACKLOG = 60  # waiting messages, about as many seconds at Telegram's pace
-BACKLOG_EVERY = 15.0
+BACKLOG_EVERY = 30.0  # seconds between edits of the digest: each takes the place of a message
 CONTACTS = 1000
 ANNOUNCED = "backlog_announced"  # a setting: the digest stands, so that it is closed after a restart too
 

@@ -62,6 +62,8 @@ def to_spans(text: str, entities: Iterable[Mapping[str, Any]]) -> tuple[Span, ..
 
 def to_entities(text: Text) -> list[dict[str, Any]]:
     """Spans of `text` as entities, outermost first. A span that Telegram cannot show is left out."""
+    if not text.spans:
+        return []
     units = _units(text.plain)
     entities: list[dict[str, Any]] = []
     for span in sorted(text.spans, key=lambda s: (s.start, -s.end)):

@@ -116,6 +116,9 @@ def _pairs(
     out: _Built, line: str, literals: list[tuple[int, int, str | None]], start: int, end: int, outer: str = ""
 ) -> None:
     """Add line[start:end]. One kind never stands inside itself, so this goes three levels deep at most."""
+    if not literals and not any(sign in line for sign in _MARKS):
+        out.add(line[start:end])
+        return
     closers = {sign: _closers(line, sign, literals, start, end) for sign in _MARKS if sign not in outer}
     starts = [literal[0] for literal in literals]
     at = done = start
