@@ -8,9 +8,9 @@ process ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from inbox.clock import Clock, Wake
@@ -20,6 +20,7 @@ from inbox.model import Delivery, DeliveryState
 from inbox.store import Reading, Store, Unit
 
 IDLE = 1.0  # seconds; a lost wake costs at most this
+SHORTEST = 0.005
 BROKEN_REST = timedelta(minutes=10)
 
 
@@ -48,7 +49,7 @@ class Target(Protocol):
         ...
 
     def order(self, heads: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Which lane is served first."""
+        """Which lane is served first. Called beside a reading, like `prepare`: changes nothing."""
         ...
 
     def prepare(self, reading: Reading, head: Delivery) -> Call | Later:
@@ -62,6 +63,15 @@ class Target(Protocol):
     async def perform(self, call: Call) -> None:
         """Do it and settle its rows. Raises nothing but StorageDown."""
         ...
+
+
+@dataclass(slots=True)
+class _Look:
+    """steps: what may leave, by its head. suspect: a head that could not be prepared; what comes after waits for it."""
+
+    steps: list[tuple[Delivery, Call]] = field(default_factory=list)
+    rest: float = IDLE
+    suspect: Delivery | None = None
 
 
 class OutboxWorker:
@@ -85,31 +95,48 @@ class OutboxWorker:
                     await self._wake.wait(min(pause, IDLE))
 
     async def _round(self, group: asyncio.TaskGroup) -> float:
-        """Start at most one call; returns how long to rest."""
+        """Start what may leave now; returns how long to rest."""
         rest = self._target.wait()
-        if rest > 0:
-            return rest
-        if self._closing or len(self._busy) >= self._target.parallel:
-            return IDLE
-        heads = await self._store.read(lambda r: r.lane_heads(self._target.name))
-        free = [h for h in heads if h.lane not in self._busy]
-        now = self._clock.now()
-        rest = IDLE
-        for head in self._target.order(free):
-            if head.not_before is not None and head.not_before > now:
-                rest = min(rest, (head.not_before - now).total_seconds())
-                continue
-            step = await self._prepared(head)
-            if isinstance(step, Later):
-                rest = min(rest, step.seconds)
-                continue
+        room = self._target.parallel - len(self._busy)
+        if rest > 0 or room <= 0 or self._closing:
+            return rest or IDLE
+        busy, now = frozenset(self._busy), self._clock.now()
+        look = await self._store.read(lambda r: self._look(r, busy, now, room))
+        if look.suspect is not None:
+            await self._prepared(look.suspect)
+            look.rest = SHORTEST
+        calls: dict[str, Call] = {}
+        for head, step in look.steps:
             wait = self._target.reserve(step)
             if wait > 0:
-                rest = min(rest, wait)
+                look.rest = min(look.rest, wait)
+            else:
+                calls[head.lane] = step
+        if not calls:
+            return max(look.rest, SHORTEST)
+        await self._start(group, calls)
+        return 0.0
+
+    def _look(self, reading: Reading, busy: frozenset[str], now: datetime, room: int) -> _Look:
+        """The steps of free lanes, in the target's order, in one reading: a lone message waits for one thread once."""
+        look = _Look()
+        heads = [head for head in reading.lane_heads(self._target.name) if head.lane not in busy]
+        for head in self._target.order(heads):
+            if head.not_before is not None and head.not_before > now:
+                look.rest = min(look.rest, (head.not_before - now).total_seconds())
                 continue
-            await self._start(group, head.lane, step)
-            return 0.0
-        return max(rest, 0.005)
+            try:
+                step = self._target.prepare(reading, head)
+            except Exception:  # the disk's trouble or the row's own: that is found out alone
+                look.suspect = head
+                break
+            if isinstance(step, Later):
+                look.rest = min(look.rest, step.seconds)
+                continue
+            look.steps.append((head, step))
+            if len(look.steps) == room:
+                break
+        return look
 
     async def _prepared(self, head: Delivery) -> Call | Later:
         """A row that cannot be made into a call rests: it ends neither the other lanes nor the process."""
@@ -123,12 +150,19 @@ class OutboxWorker:
             await self._store.write(lambda u: u.set_delivery(head.id, not_before=until))
             return Later(IDLE)
 
-    async def _start(self, group: asyncio.TaskGroup, lane: str, call: Call) -> None:
-        rows = call.rows
-        if rows and not await self._store.write(lambda u: claim(u, rows)):
-            return
-        self._busy.add(lane)
-        group.create_task(self._perform(lane, call))
+    async def _start(self, group: asyncio.TaskGroup, calls: Mapping[str, Call]) -> None:
+        """Claim them in one commit, and make those that are still as they were looked at."""
+        self._busy.update(calls)
+        started: set[str] = set()
+        try:
+            rows = [call.rows for call in calls.values()]
+            taken = await self._store.write(lambda u: [claim(u, r) for r in rows]) if any(rows) else [True] * len(rows)
+            for (lane, call), mine in zip(calls.items(), taken, strict=True):
+                if mine:
+                    group.create_task(self._perform(lane, call))
+                    started.add(lane)
+        finally:
+            self._busy.difference_update(calls.keys() - started)
 
     async def _perform(self, lane: str, call: Call) -> None:
         try:
