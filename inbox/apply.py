@@ -298,7 +298,7 @@ def _fact(unit: Unit, fact: Fact, rules: Rules) -> None:
     data = dict(fact.data)
     keys = data.pop("keys", ())
     told = data.pop("level", 0)
-    named = [i for key in keys for i in unit.identities_by_key(str(key))]
+    named = [i for _, i in unit.identities_by_key(*map(str, keys))]
     digest = hashlib.sha256(json.dumps(plain(fact.data), sort_keys=True).encode()).hexdigest()[:20]
     if not unit.once(f"fact:{fact.provider}:{fact.type}:{fact.at.isoformat()}:{digest}"):
         return

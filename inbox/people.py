@@ -28,7 +28,7 @@ def meet(unit: Unit, person: Person, source: str | None = None) -> Known:
     Two identities of one account that one body names together become one. An identity of another account that shares
     a key gives the new one its contact: one person, one client.
     """
-    found = _known(unit, person)
+    found, keys = _known(unit, person)
     here = [i for i in found if _same_account(i, person)]
     for other in here[1:]:
         _join(unit, here[0], other)
@@ -41,7 +41,7 @@ def meet(unit: Unit, person: Person, source: str | None = None) -> Known:
             else unit.add_contact(person.name or person.handle or "", language=person.language, source=source)
         )
         identity, new = unit.add_identity(contact.id, person.address, person.name or person.handle or ""), not found
-    identity = _learn(unit, identity, person)
+    identity = _learn(unit, identity, person, keys)
     contact = _learn_contact(unit, unit.contact(identity.contact_id), person, source)
     if new:
         unit.emit(
@@ -52,7 +52,7 @@ def meet(unit: Unit, person: Person, source: str | None = None) -> Known:
 
 def find(unit: Unit, person: Person) -> Identity | None:
     """The identity that the body names, if it is known."""
-    return next((i for i in _known(unit, person) if _same_account(i, person)), None)
+    return next((i for i in _known(unit, person)[0] if _same_account(i, person)), None)
 
 
 def rekey(unit: Unit, fact: Rekeyed) -> None:
@@ -61,7 +61,7 @@ def rekey(unit: Unit, fact: Rekeyed) -> None:
     digest = hashlib.sha256(json.dumps([address.user, *fact.person.keys, *fact.old_keys]).encode()).hexdigest()[:20]
     if not unit.once(f"rekey:{address.provider}:{address.account}:{fact.at.isoformat()}:{digest}"):
         return
-    olds = [i for key in fact.old_keys for i in unit.identities_by_key(key) if _same_account(i, fact.person)]
+    olds = [i for _, i in unit.identities_by_key(*fact.old_keys) if _same_account(i, fact.person)]
     if olds:
         early = unit.identity_at(address)
         if early is not None and early.id != olds[0].id:
@@ -86,13 +86,13 @@ def _join(unit: Unit, keep: Identity, gone: Identity) -> None:
             unit.set_delivery(row.id, lane=new)
 
 
-def _known(unit: Unit, person: Person) -> list[Identity]:
+def _known(unit: Unit, person: Person) -> tuple[list[Identity], set[str]]:
+    """Identities that the address or a key leads to, and the keys that lead to the first one of this account."""
     at = unit.identity_at(person.address)
-    found = {at.id: at} if at else {}
-    for key in person.keys:
-        for identity in unit.identities_by_key(key):
-            found.setdefault(identity.id, identity)
-    return sorted(found.values(), key=lambda i: i.id)
+    keyed = unit.identities_by_key(*person.keys)
+    found = sorted({i.id: i for i in (*([at] if at else ()), *(i for _, i in keyed))}.values(), key=lambda i: i.id)
+    first = next((i.id for i in found if _same_account(i, person)), None)
+    return found, {key for key, i in keyed if i.id == first}
 
 
 def _same_account(identity: Identity, person: Person) -> bool:
@@ -100,8 +100,7 @@ def _same_account(identity: Identity, person: Person) -> bool:
     return (address.provider, address.account) == (person.address.provider, person.address.account)
 
 
-def _learn(unit: Unit, identity: Identity, person: Person) -> Identity:
-    known = set(unit.keys_of(identity.id))
+def _learn(unit: Unit, identity: Identity, person: Person, known: set[str]) -> Identity:
     for key in person.keys:
         if key not in known:
             unit.add_key(identity.id, key)

@@ -86,6 +86,8 @@ def parse(text: str) -> Query:
 
 def fold(text: str) -> str:
     """Lower case without accents; ё is е, й stays й."""
+    if text.isascii():
+        return text.lower()
     apart = unicodedata.normalize("NFKD", text).lower()
     return _MARKS.sub("", apart.replace(_SHORT_I, _KEPT_SHORT_I))
 
@@ -106,11 +108,14 @@ def document(text: str, identity: int) -> str:
     words = dict.fromkeys(word for word, _, _ in _words(text))
     terms = dict.fromkeys((owner(identity),))
     for _, word in zip(range(_MOST), words, strict=False):
-        terms[stem(word)] = None
-        for length in BEGINNINGS:
-            if len(word) >= length:
-                terms[f"+{word[:length]}"] = None
+        terms.update(dict.fromkeys(_terms(word)))
     return " ".join(terms)
+
+
+@lru_cache(maxsize=4096)
+def _terms(word: str) -> tuple[str, ...]:
+    """A folded word's own; people use the same few thousand words."""
+    return stem(word), *(f"+{word[:length]}" for length in BEGINNINGS if len(word) >= length)
 
 
 def owner(identity: int) -> str:
@@ -178,7 +183,7 @@ _NOUN = tuple(
 )
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """One result for the forms of a folded word; what is neither Russian nor English is left alone."""
     if _CYRILLIC.fullmatch(word):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from inbox.search import digits, document, names
@@ -31,9 +31,11 @@ from contacts c left join identities i on i.contact_id = c.id where c.id = ?
 class Indexing(Writing):
     """How other tables' classes keep the index."""
 
-    def _index_message(self, message_id: int) -> None:
-        for terms in self._terms_of(message_id):
-            self._all("insert into search (rowid, terms) values (?, ?)", message_id, terms)
+    def _index_message(self, message_id: int, identity_id: int, text: str, files: Sequence[str | None]) -> None:
+        """A new one. files: their names."""
+        named = "\n".join(name for name in files if name is not None)
+        terms = document(searchable(text, named), identity_id)
+        self._all("insert into search (rowid, terms) values (?, ?)", message_id, terms)
 
     @contextmanager
     def _reindexed(self, message_id: int) -> Iterator[None]:

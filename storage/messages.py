@@ -103,24 +103,7 @@ class MessagesReading(PeopleReading):
         return self._known("attachment", row, attachment_id)
 
     def _message(self, row: sqlite3.Row) -> Message:
-        reply_to = row["reply_to"]
-        files = self._all("select * from attachments where message_id = ? order by id", row["id"])
-        return Message(
-            id=MessageId(row["id"]),
-            identity_id=IdentityId(row["identity_id"]),
-            author=Author(row["author"]),
-            text=Text(row["text"], _spans(row["spans"])),
-            attachments=tuple(_attachment(file) for file in files),
-            at=moment(row["at"]),
-            stored_at=moment(row["stored_at"]),
-            extra=_extra(row["extra"]),
-            album=row["album"],
-            reply_to=None if reply_to is None else MessageId(reply_to),
-            quote=row["quote"],
-            mark=row["mark"],
-            edited_at=moment_or_none(row["edited_at"]),
-            deleted_at=moment_or_none(row["deleted_at"]),
-        )
+        return _message(row, self._all("select * from attachments where message_id = ? order by id", row["id"]))
 
 
 class MessagesWriting(MessagesReading, Indexing):
@@ -158,12 +141,11 @@ class MessagesWriting(MessagesReading, Indexing):
         )
         if row is None:
             raise DuplicateSource(source)
-        for file in attachments:
-            self._add_attachment(row["id"], file)
-        self._index_message(row["id"])
+        files = [self._add_attachment(row["id"], file) for file in attachments]
+        self._index_message(row["id"], row["identity_id"], row["text"], [file["name"] for file in files])
         if author is not Author.NOTE:
             self._touch(identity.contact_id, at)
-        return self._message(row)
+        return _message(row, files)
 
     def add_ref(
         self, provider: Provider, account: str, external_id: ExternalId, message_id: MessageId, part: int
@@ -234,11 +216,11 @@ class MessagesWriting(MessagesReading, Indexing):
         with self._reindexed(self.attachment_message(attachment_id)):
             self._set("attachments", attachment_id, fields, ATTACHMENT_FIELDS)
 
-    def _add_attachment(self, message_id: int, file: Attachment) -> None:
-        self._all(
+    def _add_attachment(self, message_id: int, file: Attachment) -> sqlite3.Row:
+        (row,) = self._all(
             """
             insert into attachments (message_id, kind, origin, ref, mime, size, name, sha256, duration, spoiler)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning *
             """,
             message_id,
             file.kind,
@@ -251,6 +233,7 @@ class MessagesWriting(MessagesReading, Indexing):
             count_or_none(file.duration),
             file.spoiler,
         )
+        return row
 
     def _touch(self, contact_id: int, at: datetime) -> None:
         """An old message that is imported or comes late makes nobody recent, nor does a clock that is ahead."""
@@ -259,6 +242,26 @@ class MessagesWriting(MessagesReading, Indexing):
             micros(min(at, self.now)),
             contact_id,
         )
+
+
+def _message(row: sqlite3.Row, files: Sequence[sqlite3.Row]) -> Message:
+    reply_to = row["reply_to"]
+    return Message(
+        id=MessageId(row["id"]),
+        identity_id=IdentityId(row["identity_id"]),
+        author=Author(row["author"]),
+        text=Text(row["text"], _spans(row["spans"])),
+        attachments=tuple(_attachment(file) for file in files),
+        at=moment(row["at"]),
+        stored_at=moment(row["stored_at"]),
+        extra=_extra(row["extra"]),
+        album=row["album"],
+        reply_to=None if reply_to is None else MessageId(reply_to),
+        quote=row["quote"],
+        mark=row["mark"],
+        edited_at=moment_or_none(row["edited_at"]),
+        deleted_at=moment_or_none(row["deleted_at"]),
+    )
 
 
 def _json_or_none(value: object) -> str | None:

@@ -50,13 +50,21 @@ class PeopleReading(Rows):
         )
         return None if row is None else self.identity(IdentityId(row["merged_into"]))
 
-    def identities_by_key(self, key: str) -> list[Identity]:
-        sql = "select i.* from identity_keys k join identities i on i.id = k.identity_id where k.key = ? order by i.id"
-        return [_identity(row) for row in self._all(sql, key)]
+    def identities_by_key(self, *keys: str) -> list[tuple[str, Identity]]:
+        if not keys:
+            return []
+        sql = f"""
+        select k.key, i.* from identity_keys k join identities i on i.id = k.identity_id
+        where k.key in ({", ".join("?" * len(keys))}) order by i.id, k.id
+        """  # noqa: S608 question marks
+        return [(row["key"], _identity(row)) for row in self._all(sql, *keys)]
 
     def keys_of(self, identity_id: IdentityId) -> tuple[str, ...]:
-        sql = "select key from identity_keys where identity_id = ? order by id"
-        return tuple(row["key"] for row in self._all(sql, self.identity(identity_id).id))
+        sql = """
+        select key from identity_keys
+        where identity_id = (select coalesce(merged_into, id) from identities where id = ?) order by id
+        """
+        return tuple(row["key"] for row in self._all(sql, identity_id))
 
     def recent_contacts(self, limit: int) -> list[Contact]:
         sql = """

@@ -49,6 +49,8 @@ def clean(text: str) -> str:
     """Text that SQLite and every network take: no NUL, half an emoji (a lone surrogate) becomes "?"."""
     if "\0" in text:
         text = text.replace("\0", "")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

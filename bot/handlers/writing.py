@@ -208,7 +208,7 @@ def ask(unit: Unit, wrote: OwnerMessage, console: Console) -> None:
 def whom(reading: Reading, console: Console, wrote: OwnerMessage, question: int, page: int) -> Notice:
     """The clients to choose from, those of the last conversations first; she herself is none."""
     here = wrote.message_id if wrote.chat_id == console.desk.chat_id else None
-    own = {i.contact_id for i in reading.identities_by_key(console.place.owner_key or "")}
+    own = {i.contact_id for _, i in reading.identities_by_key(console.place.owner_key or "")}
     known = reading.recent_contacts((page + 1) * RECENT + 1 + len(own))
     contacts = [c for c in known if c.id not in own][page * RECENT :]
     more = page + 1 if len(contacts) > RECENT else None

@@ -54,7 +54,7 @@ async def test_an_identity_is_found_by_address_and_by_any_key(store: SqlStore) -
     assert found is not None and found.id == made
     assert await store.read(lambda r: r.identity_at(Address(TELEGRAM, "2003", "12025550101"))) is None
     assert await store.read(lambda r: r.keys_of(made)) == ("number:12025550101", "bsuid:US.1")
-    assert [i.id for i in await store.read(lambda r: r.identities_by_key("bsuid:US.1"))] == [made]
+    assert [i.id for _, i in await store.read(lambda r: r.identities_by_key("bsuid:US.1"))] == [made]
     assert await store.read(lambda r: r.identities_by_key("bsuid:US.2")) == []
 
 
@@ -146,7 +146,7 @@ async def test_two_identities_of_one_body_become_one(store: SqlStore) -> None:
     assert await store.read(lambda r: r.identity(lost)) == identity
     assert await store.read(lambda r: r.identity_at(Address(WHATSAPP, "2003", "2"))) == identity
     assert set(await store.read(lambda r: r.keys_of(kept))) == {"shared", "own"}
-    assert await store.read(lambda r: r.identities_by_key("shared")) == [identity]
+    assert await store.read(lambda r: r.identities_by_key("shared", "none")) == [("shared", identity)]
     contact = await store.read(lambda r: r.contact(kept_contact))
     assert (contact.via, contact.language) == (kept, "ru")
     assert await store.read(lambda r: r.contact(lost_contact)) == contact
