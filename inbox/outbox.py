@@ -21,6 +21,7 @@ from inbox.store import Reading, Store, Unit
 
 IDLE = 1.0  # seconds; a lost wake costs at most this
 SHORTEST = 0.005
+AT_ONCE = 2  # calls begun in one round: what comes meanwhile is joined to what waits
 BROKEN_REST = timedelta(minutes=10)
 
 
@@ -97,7 +98,7 @@ class OutboxWorker:
     async def _round(self, group: asyncio.TaskGroup) -> float:
         """Start what may leave now; returns how long to rest."""
         rest = self._target.wait()
-        room = self._target.parallel - len(self._busy)
+        room = min(self._target.parallel - len(self._busy), AT_ONCE)
         if rest > 0 or room <= 0 or self._closing:
             return rest or IDLE
         busy, now = frozenset(self._busy), self._clock.now()

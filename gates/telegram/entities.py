@@ -8,6 +8,7 @@ from typing import Any
 
 from gates.telegram.shape import integer, obj, word
 from inbox.model import Span, Text
+from inbox.text import size, to_utf16
 
 _KINDS = {
     "bold": "bold",
@@ -62,16 +63,14 @@ def to_spans(text: str, entities: Iterable[Mapping[str, Any]]) -> tuple[Span, ..
 
 def to_entities(text: Text) -> list[dict[str, Any]]:
     """Spans of `text` as entities, outermost first. A span that Telegram cannot show is left out."""
-    if not text.spans:
-        return []
-    units = _units(text.plain)
     entities: list[dict[str, Any]] = []
     for span in sorted(text.spans, key=lambda s: (s.start, -s.end)):
         start, end = max(span.start, 0), min(span.end, len(text.plain))
         kind = _TYPES.get(span.kind)
         if kind is None or start >= end or (kind == "text_link" and not span.url):
             continue
-        entity = {"type": kind, "offset": units[start], "length": units[end] - units[start]}
+        length = size(text.plain[start:end], "utf16")
+        entity: dict[str, Any] = {"type": kind, "offset": to_utf16(text.plain, start), "length": length}
         if kind == "text_link":
             entity["url"] = span.url
         elif kind == "pre" and span.url:
