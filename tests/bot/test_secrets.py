@@ -31,7 +31,7 @@ def test_what_is_no_seal_opens_to_nothing(text: str) -> None:
     assert Vault(["key"]).open(text) is None
 
 
-@pytest.mark.parametrize("key", ["short", "ключ", "x" * 500, "=" * 44, Fernet.generate_key().decode()])
+@pytest.mark.parametrize("key", ["short", "ключ", "x" * 500, "=" * 44, "kgYjjmyN3WC_0-izdoR1nCXossEZ3CROoLyhjmj6l2k="])
 def test_any_text_is_a_key(key: str) -> None:
     sealed = Vault([key]).seal("planted")
     assert Vault([key]).open(sealed) == "planted"
