@@ -210,6 +210,40 @@ def test_an_album_has_at_most_ten_files() -> None:
     assert [p.messages for p in plan(items, words("ru"))] == [10, 2]
 
 
+def test_files_that_waited_are_one_album_with_all_their_words_under_it() -> None:
+    items = [
+        item(message("Кухня", attachments=(file(),))),
+        item(message(attachments=(file(MediaKind.VIDEO),), minutes=1)),
+        item(message("Ванная", attachments=(file(),), minutes=2)),
+    ]
+    (album,) = plan(items, words("ru"))
+    assert [f.item for f in album.files] == [0, 1, 2]
+    said, *silent = (f.caption.plain for f in album.files)
+    assert said.index("Кухня") < said.index("\n") < said.index("Ванная")
+    assert silent == ["", ""]
+
+
+def test_what_is_said_of_many_files_goes_in_front_where_it_is_too_long_for_a_caption() -> None:
+    items = [item(message("ф" * 600, attachments=(file(),), minutes=n)) for n in range(2)]
+    text, album = plan(items, words("ru"))
+    assert (text.items, text.text.plain.count("ф")) == ((0, 1), 1200)
+    assert (album.items, [f.caption for f in album.files]) == ((0, 1), [EMPTY, EMPTY])
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        item(message(attachments=(file(MediaKind.DOCUMENT),))),
+        item(message(attachments=(file(),)), reply_to=7),
+        item(message(attachments=(file(),), album="a")),
+        item(message(attachments=(file(),)), Act.EDIT),
+    ],
+    ids=["another kind", "an answer", "an album of its own", "an edit"],
+)
+def test_files_that_do_not_belong_together_go_apart(second: Item) -> None:
+    assert len(plan([item(message(attachments=(file(),))), second], words("ru"))) == 2
+
+
 TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp", "Cf"]), max_size=60),
     st.sampled_from(["слово " * 900, "я" * 5000, "😀" * 2100, "👨‍👩‍👧" * 700, "а" * 1100]),

@@ -45,6 +45,7 @@ class Recorder:
         self.later: dict[str, Later] = {}
         self.fails: list[str] = []
         self.reversed = False
+        self.broken = ""
 
     def wait(self) -> float:
         return self.rest
@@ -55,6 +56,8 @@ class Recorder:
     def prepare(self, reading: Reading, head: Delivery) -> Call | Later:
         assert isinstance(head.content, Part)
         words = head.content.text.plain
+        if words == self.broken:
+            raise ValueError(words)
         return self.later.get(words) or Step((head,), words)
 
     def reserve(self, call: Call) -> float:
@@ -226,6 +229,28 @@ async def test_the_target_says_which_lane_is_first(lanes: Lanes) -> None:
     lanes.target.parallel = 1
     async with lanes.working():
         await lanes.until_done("3", "2", "1")
+
+
+async def test_what_leaves_together_is_claimed_in_one_commit(lanes: Lanes) -> None:
+    for user in ("u1", "u2"):
+        await lanes.desk.apply(came(f"m-{user}", "Здравствуйте", person(user)))
+        await lanes.desk.answer(f"ответ {user}", user)
+        lanes.target.held[f"ответ {user}"] = asyncio.Event()
+    before = lanes.desk.store.commits
+    async with lanes.working():
+        await lanes.until_begun("ответ u1", "ответ u2")
+        assert lanes.desk.store.commits == before + 1
+
+
+async def test_a_row_that_cannot_be_prepared_rests_alone(lanes: Lanes) -> None:
+    for user in ("u1", "u2"):
+        await lanes.desk.apply(came(f"m-{user}", "Здравствуйте", person(user)))
+        await lanes.desk.answer(f"ответ {user}", user)
+    lanes.target.broken = "ответ u1"
+    async with lanes.working():
+        await lanes.until_done("ответ u2")
+    (row,) = await lanes.desk.lane("whatsapp:1")
+    assert row.not_before == later(minutes=10)
 
 
 async def test_what_was_changed_just_before_the_claim_leaves_changed(lanes: Lanes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -13,13 +13,13 @@ import pytest
 from inbox.desk import How, Item, Sent, Sight
 from inbox.errors import Refused, StorageDown, Throttled, TopicGone, Uncertain, Unreachable
 from inbox.lanes import DESK
-from inbox.model import Delivery, Notice, Text, Topic
+from inbox.model import Delivery, MediaKind, Notice, Text, Topic
 from inbox.outbox import Later, claim
 from inbox.pace import ChatPace
 from inbox.showing import LONGEST_REST, DeskTarget
 from inbox.stage import Step
 from inbox.store import Store, Unit
-from tests.inbox.factories import CHAT, TELEGRAM, Desk, came, changed, person
+from tests.inbox.factories import CHAT, TELEGRAM, Desk, came, changed, person, photo
 
 T = TypeVar("T")
 
@@ -163,6 +163,27 @@ async def test_a_new_client_is_shown_whole_before_the_busy_one_goes_on(lanes: La
     await lanes.desk.apply(came("a2", "а2"), *(came(f"b{n}", f"б{n}", person(f"u{n}")) for n in (2, 3)))
     await lanes.drain()
     assert [texts for _, texts in lanes.chat.shown] == [("а1",), ("б2",), ("б3",), ("а2",)]
+
+
+async def test_files_that_wait_are_shown_together_until_something_else_comes(lanes: Lanes) -> None:
+    await lanes.desk.apply(came("m1", "первое"))
+    await lanes.drain()
+    here = {"origin": TELEGRAM}  # such a file needs no bytes
+    await lanes.desk.apply(
+        *(came(f"p{n}", f"фото {n}", attachments=(photo(f"f{n}", **here),)) for n in range(3)),
+        came("m2", "текст"),
+        came("p3", "фото 3", attachments=(photo("f3", **here),)),
+        came("p4", "план", attachments=(replace(photo("f4", **here), kind=MediaKind.DOCUMENT),)),
+        came("p5", "ответ", attachments=(photo("f5", **here),), reply_to="m1"),
+        came("p6", "позже", attachments=(photo("f6"),)),
+    )
+    before = len(lanes.chat.shown)
+    for _ in range(5):
+        await lanes.next()
+    shown = [texts for _, texts in lanes.chat.shown[before:]]
+    assert shown == [("фото 0", "фото 1", "фото 2"), ("текст",), ("фото 3",), ("план",), ("ответ",)]
+    (waiting,) = await lanes.heads()
+    assert isinstance(await lanes.prepare(waiting), Later)  # its bytes are on their way
 
 
 async def test_calls_that_fail_together_are_one_failure(lanes: Lanes) -> None:
