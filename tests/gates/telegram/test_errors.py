@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from importlib.metadata import version
 
 import aiohttp
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramNetworkError
-from aiogram.methods import SendMessage
+from aiogram.methods import GetMyName, Response, SendMessage
+from aiogram.types import BotName, BotShortDescription
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
@@ -22,7 +25,7 @@ from inbox.errors import InboxError, Locked, Refused, Throttled, TopicGone, Unce
 from tests.aioresponses_shim import repair
 from tests.gates.telegram.cases import TOKEN
 from tests.gates.telegram.conftest import close
-from tests.gates.telegram.server import Server, failed, hang_up
+from tests.gates.telegram.server import Server, failed, hang_up, ok
 
 ANSWERS = [
     (400, "Bad Request: message is not modified: specified new message content is the same", "refused:unchanged:400"),
@@ -214,3 +217,19 @@ async def test_real_refusals_keep_their_class(server: Server, bot: Bot) -> None:
 def test_the_repair_of_aioresponses_is_still_needed() -> None:
     """A newer release may carry the repairs itself: then tests/aioresponses_shim.py goes."""
     assert version("aioresponses") == "0.7.9"
+
+
+async def test_the_models_of_answers_are_made_once(bot: Bot, server: Server) -> None:
+    """A model with a parameter that nobody holds is thrown away, and costs more than the call when it comes again."""
+    server.will("getMyName", ok({"name": "Пульт"}))
+    await call(bot, GetMyName())
+    model = weakref.ref(Response[BotName])
+    gc.collect()
+    assert model() is not None
+
+
+async def test_a_model_that_nobody_holds_is_thrown_away() -> None:
+    """Else the test before this one could not fail."""
+    model = weakref.ref(Response[BotShortDescription])
+    gc.collect()
+    assert model() is None
