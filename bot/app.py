@@ -25,6 +25,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import __version__, health
+from bot.catching_up import catch_up
 from bot.config import Config, Switch
 from bot.health import DESK, WORKERS, Health, Metrics, Start
 from bot.place import Place, find_place, tell_gate
@@ -104,6 +105,7 @@ class App:
     sinks: list[SinkWorker]
     started: float
     rate: float | None
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)  # what the owner did before the start is known
     outboxes: list[OutboxWorker] = field(default_factory=list)
 
     @property
@@ -287,6 +289,7 @@ async def _workers(app: App) -> None:
         group.create_task(_follow_place(app, desk, changed), name="place")
         group.create_task(_watch(app, desk).run(), name="watch")
         group.create_task(_ask_for_updates(app), name="updates")
+        group.create_task(_catch_up(app), name="catching up")
         app.health.mark_started(Start.WORKERS)
 
 
@@ -393,6 +396,12 @@ async def _ask_for_updates(app: App) -> None:
             log.warning("webhook.not_set", error=error.stored())
             await app.clock.sleep(min(RETRY, 0.5 * 2 ** min(failures, 6)))
     app.health.mark_started(Start.UPDATES)
+
+
+async def _catch_up(app: App) -> None:
+    gate = app.telegram
+    asked = (lambda: gate.poller.asked) if app.config.public_url is None else (lambda: gate.registered)
+    await catch_up(gate, asked, app.store, app.clock, app.caught_up, log)
 
 
 def _watch(app: App, desk: DeskWork) -> Watch:

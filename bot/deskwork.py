@@ -64,7 +64,7 @@ class DeskWork:
         }
         app.outboxes.append(OutboxWorker(self._target, store, clock, wakes.outbox, log))
         for road, target in self._clients.items():
-            app.outboxes.append(OutboxWorker(target, store, clock, wakes.clients[road], log))
+            app.outboxes.append(OutboxWorker(target, store, clock, wakes.clients[road], log, app.caught_up))
         console = Console(
             store=store,
             rules=rules,

@@ -76,16 +76,23 @@ class _Look:
 
 
 class OutboxWorker:
-    def __init__(self, target: Target, store: Store, clock: Clock, wake: Wake, log: Log) -> None:
+    """opened: until it is set nothing is started; None: at once."""
+
+    def __init__(
+        self, target: Target, store: Store, clock: Clock, wake: Wake, log: Log, opened: asyncio.Event | None = None
+    ) -> None:
         self._target = target
         self._store = store
         self._clock = clock
         self._wake = wake
         self._log = log
+        self._opened = opened
         self._busy: set[str] = set()
         self._closing = False
 
     async def run(self) -> None:
+        if self._opened is not None:
+            await self._opened.wait()
         async with asyncio.TaskGroup() as group:
             while True:
                 try:

@@ -157,6 +157,11 @@ class TelegramGate:
         )
         self.registered = True
 
+    async def pending(self) -> int:
+        """How many updates Telegram still keeps for us. Raises Refused, Locked, Throttled or Unreachable."""
+        info = await self._wire.call("getWebhookInfo", {}, timeout=PROBE_TIMEOUT)
+        return (integer(info, "pending_update_count") or 0) if isinstance(info, dict) else 0
+
     async def probe(self) -> None:
         """Whether Telegram answers and the token lives."""
         await self._wire.call("getMe", {}, timeout=PROBE_TIMEOUT)
