@@ -159,7 +159,12 @@ class OutboxWorker:
             return Later(IDLE)
 
     async def _start(self, group: asyncio.TaskGroup, calls: Mapping[str, Call]) -> None:
-        """Claim them in one commit, and make those that are still as they were looked at."""
+        """Claim them in one commit, and make those that are still as they were looked at.
+
+        Busy from before the claim: an end that comes meanwhile waits for it and its calls, else they are left in doubt.
+        """
+        if self._closing:
+            return
         self._busy.update(calls)
         started: set[str] = set()
         try:

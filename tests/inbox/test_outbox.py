@@ -332,6 +332,52 @@ async def test_at_the_end_nothing_new_is_begun_and_what_is_under_way_may_settle(
     assert lanes.target.begun == ["1"]
 
 
+async def test_an_end_during_the_claim_waits_for_its_call(lanes: Lanes) -> None:
+    busy: list[int] = []
+
+    async def end() -> None:
+        lanes.worker.close()
+        busy.append(lanes.worker.busy)
+
+    message = await lanes.desk.answer("1")
+    lanes.store.before.append(end)
+    async with lanes.working():
+        await lanes.until_done("1")
+        await lanes.bell.settle()
+    assert (busy, lanes.worker.busy) == ([1], 0)
+    assert await lanes.desk.states(message) == ["sent"]
+
+
+async def test_an_end_while_it_looks_begins_nothing(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends the process looks once whether anything is under way: nothing may come after that."""
+    message = await lanes.desk.answer("1")
+    looked = asyncio.Event()
+
+    def reserve(_: Call) -> float:
+        lanes.worker.close()
+        looked.set()
+        return 0.0
+
+    monkeypatch.setattr(lanes.target, "reserve", reserve)
+    async with lanes.working():
+        await looked.wait()
+        await lanes.bell.settle()
+    assert lanes.target.begun == []
+    assert await lanes.desk.states(message) == ["waiting"]
+
+
+async def test_nothing_is_begun_before_the_lanes_are_opened(lanes: Lanes) -> None:
+    opened = asyncio.Event()
+    lanes.worker = OutboxWorker(lanes.target, lanes.store, lanes.desk.clock, lanes.bell, lanes.desk.log, opened)
+    await lanes.desk.answer("1")
+    async with lanes.working():
+        for _ in range(10):  # an open worker needs three turns of the store to begin
+            await lanes.desk.store.write(lambda _: None)
+        assert lanes.target.begun == []
+        opened.set()
+        await lanes.until_done("1")
+
+
 async def test_the_oldest_of_a_rank_goes_first(lanes: Lanes) -> None:
     lanes.target.parallel = 1
     messages = [await lanes.desk.answer(str(n), f"u{n}") for n in (1, 2)]
