@@ -32,6 +32,7 @@ import storage.writer
 from bot.desk import TelegramDesk
 from inbox.desk import Sent
 from inbox.model import Event
+from inbox.pace import Bucket
 from inbox.sending import ClientTarget, Letter
 from inbox.showing import DeskTarget
 from storage.substance import FileSink, line
@@ -134,6 +135,8 @@ def _serve(points: Points) -> None:
         return await original(*given, rate=math.inf, **options)
 
     replace_in(bot.app, "serve", serve)
+    # Many short lives leave many answers to one person: the network's pace for them is another test's matter.
+    replace_in(ClientTarget, "_person", lambda *_: Bucket(math.inf, 1))
 
 
 def _commits(points: Points) -> None:

@@ -23,6 +23,7 @@ from tests.kill.verdict import Answer, Counts, Record, Shown, count
 from tests.rig import ANNA, BOT, IGOR, MARIA, OWNER, Rig, rig, words
 
 REPEAT = "возможно, повтор"
+BETTER = "непременно"
 SUBSTANCE = b"a key for the receiver of events"
 MARKER = re.compile(r"[a-z][a-z0-9-]*\.\d+\.\d+;")
 SETTLES_WITHIN = 60.0  # promised, counted from the start
@@ -63,6 +64,7 @@ class Play:
     hits: int = 0  # those at their points
     missed: list[Kill] = field(default_factory=list)  # points that were not reached before all was done
     slowest: float = 0.0  # seconds from a start to nothing in flight
+    pictures: int = 0
     wrote: dict[str, list[str]] = field(default_factory=dict)
     answered: dict[str, dict[str, int]] = field(default_factory=dict)
     child: Forked | None = None
@@ -158,6 +160,8 @@ class Play:
             for name, phone in KNOWN.items():
                 self.rig.graph.writes(phone, self.says(name, number))
         self.rig.graph.writes(number_of(life), self.says(new, 0))
+        self.rig.graph.writes(MARIA, kind="image", caption=self.says("maria", 2))
+        self.pictures += 1
         self.rig.telegram.writes(ANNA, self.says("anna", 0))
 
     def says(self, name: str, number: int) -> str:
@@ -172,6 +176,7 @@ class Play:
                 marker = f"to-{name}.{self.lives}.{number};"
                 message = self.rig.telegram.writes(OWNER, f"{marker} конечно", thread_id=thread)
                 self.answered.setdefault(name, {})[marker] = message
+        self.rig.telegram.edits(OWNER, message, f"{marker} {BETTER}")  # to Anna, whose network can edit
 
     # what stands there
 
@@ -208,6 +213,9 @@ class Play:
             desk=list(self.shown()),
             answers={name: [self.answer(*a) for a in given.items()] for name, given in self.answered.items()},
             received=self.received(),
+            stale=self.stale(),
+            pictures_missing=max(0, self.pictures - sum(1 for m in self.rig.desk() if "photo" in m)),
+            orphan_topics=len(self.rig.telegram.topics_of(OWNER)) - len(self.wrote),
             lines=[(line["data"]["id"], _marker(line)) for line in self.rig.export()],
             posts=[(post.id, _marker(post.event)) for post in posts],
             forged=sum(1 for post in posts if not is_signed(post)),
@@ -229,6 +237,11 @@ class Play:
         replies = [m for m in self.rig.said("") if m.get("reply_to_message", {}).get("message_id") == message]
         return Answer(marker, self.rig.mark(message), any(m["_markup"] for m in replies))
 
+    def stale(self) -> list[str]:
+        """Answers that stand at Anna's with their old words."""
+        hers = [words(m) for m in self.rig.telegram.messages(ANNA) if m["from"]["id"] == BOT]
+        return [marker for text in hers for marker in MARKER.findall(text) if BETTER not in text]
+
     def received(self) -> dict[str, list[str]]:
         chats = {
             name: [bubble.text for bubble in self.rig.graph.phone(phone).bubbles if bubble.sender == "business"]
@@ -248,9 +261,9 @@ def number_of(life: int) -> str:
 
 
 def said_in(body: bytes) -> list[str]:
-    """The markers of what was written in a body; what a report or an echo of ours repeats is none."""
+    """The markers of what was written in a body; an edit writes nothing new."""
     update = json.loads(body)
-    return MARKER.findall(json.dumps(_own(update)))
+    return [] if "edited_message" in update else MARKER.findall(json.dumps(_own(update)))
 
 
 def _own(update: Any) -> Any:

@@ -15,7 +15,7 @@ STOPS = 3  # at each moment, in the long variant
 def moments(made: Play) -> dict[str, Callable[[], bool]]:
     """Conditions that were not true before the life: the first sign of each kind of work."""
     rig = made.rig
-    taken, desk, sends = len(rig.graph.deliveries), len(rig.desk()), len(rig.sends())
+    taken, desk, sends = len(rig.graph.deliveries), len(rig.said("")), len(rig.sends())
     return {
         "a body is taken": lambda: any(d.status == 200 for d in list(rig.graph.deliveries)[taken:]),
         "the desk shows": lambda: len(rig.said("")) > desk,

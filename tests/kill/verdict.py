@@ -40,7 +40,9 @@ class Record:
 
     wrote: what each client wrote and the program acknowledged. committed: the markers of all bodies in the inbox, in
     the order of the commits. messages: those of the stored messages. desk: oldest first. answers: what she wrote to
-    each client, in order. received: what stands on each client's phone, in order. lines, posts: ids of the export's
+    each client, in order. received: what stands on each client's phone, in order. stale: what stands there with words
+    that she has changed since. pictures_missing: files that clients sent and the desk does not have. orphan_topics:
+    topics of the desk beyond one a client. lines, posts: ids of the export's
     file and of the calls to its receiver as they came, each with the event's marker ("" for other events).
     forged: calls whose signature is wrong.
     """
@@ -51,6 +53,9 @@ class Record:
     desk: Sequence[Shown]
     answers: Mapping[str, Sequence[Answer]]
     received: Mapping[str, Sequence[str]]
+    stale: Collection[str]
+    pictures_missing: int
+    orphan_topics: int
     lines: Sequence[tuple[int, str]]
     posts: Sequence[tuple[int, str]]
     forged: int
@@ -64,12 +69,15 @@ class Counts:
     repeats on the desk that do not say so. dishonest: marks on her answers that are not true. export_lost: facts
     without a line, and events that only one of file and receiver has. desk_repeats: calls of the desk that showed
     what was shown before. marked: those that say they may be a repeat. uncertain: answers with the mark of doubt.
+    orphan_topics: made by a call whose answer was lost with the process, and empty.
     """
 
     acked: int
     lost: int
     duplicate_rows: int
+    pictures_lost: int
     sent_twice: int
+    stale: int
     reordered: int
     unmarked: int
     dishonest: int
@@ -82,6 +90,7 @@ class Counts:
     desk_repeats: int
     marked: int
     uncertain: int
+    orphan_topics: int
 
     @property
     def losses(self) -> dict[str, int]:
@@ -89,7 +98,7 @@ class Counts:
         return {name: n for name, n in asdict(self).items() if n and name not in _NO_LOSS}
 
 
-_NO_LOSS = frozenset({"acked", "desk_repeats", "marked", "uncertain"})
+_NO_LOSS = frozenset({"acked", "desk_repeats", "marked", "uncertain", "orphan_topics"})
 
 
 def count(record: Record) -> Counts:
@@ -105,6 +114,8 @@ def count(record: Record) -> Counts:
         acked=len(facts),
         lost=len(set(wrote) - set(shown)) + sum(1 for a in answers if not received[a.marker] and not _in_doubt(a)),
         duplicate_rows=_more_than_once(record.committed) + _more_than_once(record.messages),
+        pictures_lost=record.pictures_missing,
+        stale=sum(1 for a in answers if a.marker in record.stale and a.mark != DOUBT),
         sent_twice=_more_than_once(received.elements()),
         reordered=_reordered(record, shown),
         unmarked=unmarked,
@@ -117,6 +128,7 @@ def count(record: Record) -> Counts:
         sending=record.sending,
         desk_repeats=repeats,
         marked=sum(1 for message in record.desk if message.repeat),
+        orphan_topics=record.orphan_topics,
         uncertain=sum(1 for a in answers if a.mark == DOUBT),
     )
 
