@@ -39,7 +39,7 @@ from storage.substance import FileSink, line
 
 ANY = "step"
 INSIDE = 0.0003  # seconds: an emptied log is synced to the disk, which takes longer
-IDLE = 0.05  # seconds of rest after which the log is emptied: many checkpoints, not one at the end
+IDLE = 0.005  # seconds of rest after which the log is emptied: many checkpoints, not one at the end
 
 
 class Points:

@@ -27,6 +27,7 @@ BETTER = "непременно"
 SUBSTANCE = b"a key for the receiver of events"
 MARKER = re.compile(r"[a-z][a-z0-9-]*\.\d+\.\d+;")
 SETTLES_WITHIN = 60.0  # promised, counted from the start
+LINGERS = 1.0  # seconds after all is quiet in which a point may still be reached
 LOOK = 0.02
 LIVES = 80  # of one play: each has a client of its own
 KNOWN = {"igor": IGOR, "maria": MARIA}
@@ -103,7 +104,7 @@ class Play:
         self.owner_answers()
         status = await self.dies(child, how.after)
         if status is None and how.after is None:
-            status = await self.dies(child, None, until_quiet=True)
+            status = await self.dies(child, LINGERS)  # tidying comes last
         if status is None:
             await kill(child)
             self.missed += [how] if how.point else []
@@ -115,12 +116,14 @@ class Play:
     async def settled(self) -> None:
         """The last life: whatever the kills left is settled in time."""
         began = time.monotonic()
+        asked = len(self.rig.world.of("telegram", "setWebhook"))
         child = self.start()
+        await self.until(child, lambda: len(self.rig.world.of("telegram", "setWebhook")) > asked, "the start")
         await self.quiet(child, SETTLES_WITHIN)
         self.slowest = max(self.slowest, time.monotonic() - began)
         await end(child)
 
-    async def dies(self, child: Child, after: float | None, *, until_quiet: bool = False) -> int | None:
+    async def dies(self, child: Child, after: float | None) -> int | None:
         """Its status; None: it still runs after so many seconds, or when all is quiet."""
         if after is not None:
             try:
