@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes
+# Most of a long test is waiting; $(PARALLEL) empty runs them one by one.
+PARALLEL := --numprocesses 3 --dist worksteal
 COMPILE := build/lock/bin/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ sandbox: $(VENV)/.runtime ## Start the sandbox, whatever the settings say
 
 test: $(VENV)/.dev ## Run all tests; installs what they need
 	@.ci/packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 soak: $(VENV)/.dev ## Run the long variants: hundreds of kills, long faults, many examples
 	@.ci/packages
