@@ -40,7 +40,9 @@ class OwnerMessage:
 
 
 def owner_message(raw: Raw) -> OwnerMessage | None:
-    """The message of a desk update, or None where the update is about something else."""
+    """The message of a desk update; None: the update is about something else, or too old for its body to be kept."""
+    if not raw.body:
+        return None
     update = json.loads(raw.body)
     message = update.get("message") or update.get("edited_message")
     if not isinstance(message, Mapping) or raw.id is None:

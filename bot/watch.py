@@ -11,8 +11,8 @@ from bot.health import DESK, STORAGE, Health, Metrics, Start, State
 from inbox.errors import InboxError, Locked, StorageDown, Throttled, Uncertain, Unreachable
 from inbox.gate import Probes
 from inbox.log import Log
-from inbox.store import Store
 from inbox.substance import SinkWorker
+from storage.store import SqlStore
 
 EVERY = 5.0  # seconds: a change shows within 15
 PROBE_LIMIT = 6.0
@@ -25,7 +25,7 @@ class Watch:
     note(): what is said of a desk that is well.
     """
 
-    store: Store
+    store: SqlStore
     health: Health
     metrics: Metrics
     probes: Mapping[str, Probes]
@@ -46,7 +46,7 @@ class Watch:
 
     async def _storage(self) -> None:
         try:
-            await self.store.write(lambda u: u.set_setting("alive", str(int(u.now.timestamp()))))
+            await self.store.beat()
         except StorageDown as error:
             self.health.set(STORAGE, "down", error.reason or "the disk refuses")
         else:

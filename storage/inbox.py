@@ -7,12 +7,20 @@ import sqlite3
 from inbox.gate import Raw
 from inbox.model import Provider
 from inbox.store import RawRow
+from storage.retention import BODIES
 from storage.rows import Rows, Writing, clean, micros, moment
 
 PUT = """
 insert into inbox (provider, key, body, received_at) values (?, ?, ?, ?)
 on conflict (provider, key) do nothing
 """
+
+SET = f"""
+update inbox set state = ?1, error = ?2, attempts = coalesce(?3, attempts),
+  body = case when ?1 = 'done' and id <= (select cast(value as integer) from cursors where name = '{BODIES}')
+    then x'' else body end
+where id = ?4 returning id
+"""  # noqa: S608 the name is ours
 
 
 def put_values(raw: Raw) -> tuple[str, str, bytes, int]:
@@ -44,13 +52,8 @@ class InboxWriting(InboxReading, Writing):
         return bool(self._all(f"{PUT} returning id", *put_values(raw)))
 
     def set_raw(self, raw_id: int, state: str, *, error: str | None = None, attempts: int | None = None) -> None:
-        changed = self._first(
-            "update inbox set state = ?, error = ?, attempts = coalesce(?, attempts) where id = ? returning id",
-            state,
-            error,
-            attempts,
-            raw_id,
-        )
+        """What becomes done only after its like were emptied of their bodies loses its own at once."""
+        changed = self._first(SET, state, error, attempts, raw_id)
         self._known("raw", changed, raw_id)
 
     def once(self, key: str) -> bool:

@@ -40,6 +40,11 @@ class SqlStore:
         return self._writer.commits
 
     @property
+    def changes(self) -> int:
+        """Rows changed since the start; the same number later: nothing that a copy should have has happened."""
+        return self._writer.changes
+
+    @property
     def waiting(self) -> int:
         """Writes that wait for their group."""
         return self._writer.waiting
@@ -47,6 +52,10 @@ class SqlStore:
     async def write(self, work: Callable[[Unit], T]) -> T:
         result: T = await self._writer.write(work)
         return result
+
+    async def beat(self) -> None:
+        """Commit what means nothing, to see that the disk takes it. Raises StorageDown."""
+        await self._writer.write(lambda unit: unit.set_setting("alive", str(int(unit.now.timestamp()))), beats=True)
 
     async def put(self, raws: Sequence[Raw]) -> None:
         if raws:

@@ -20,17 +20,19 @@ from inbox.errors import StorageDown
 from storage.db import Connection, down
 from storage.inbox import PUT
 from storage.index import merge_some
+from storage.retention import sweep_some
 from storage.unit import SqlUnit
 
 RawValues = tuple[str, str, bytes, int]
+LOOK_AGAIN = 600.0  # seconds until a store in which nothing happens is looked through again: rows grow old meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """queue: waiting writes, above it a write is refused at once. group: units, and puts apart, of one commit.
 
-    busy_timeout: milliseconds that a lock of another process is waited for. idle: seconds without a write, after which
-    the search's index is tidied and the log is put back into the database.
+    busy_timeout: milliseconds that a lock of another process is waited for. idle: seconds without a change, after which
+    old rows are swept, the search's index is tidied and the log is put back into the database.
     """
 
     queue: int = 5000
@@ -49,6 +51,7 @@ class _Put:
 class _Work:
     run: Callable[[SqlUnit], Any]
     done: asyncio.Future[Any]
+    beats: bool  # means nothing: it changes one row, and the store is as idle as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,9 @@ class Writer:
         self._works: deque[_Work] = deque()
         self._bell = asyncio.Event()
         self._closing = False
-        self._dirty = False
+        self._tidy_at = 0.0  # by the loop's clock
         self.commits = 0
+        self.changes = 0
 
     @property
     def closed(self) -> bool:
@@ -87,9 +91,9 @@ class Writer:
         self._puts.append(_Put(rows, done))
         return done
 
-    def write(self, work: Callable[[SqlUnit], Any]) -> asyncio.Future[Any]:
+    def write(self, work: Callable[[SqlUnit], Any], *, beats: bool = False) -> asyncio.Future[Any]:
         done = self._accept()
-        self._works.append(_Work(work, done))
+        self._works.append(_Work(work, done, beats))
         return done
 
     def close(self) -> None:
@@ -98,6 +102,7 @@ class Writer:
         self._bell.set()
 
     async def run(self) -> None:
+        self._tidy_at = asyncio.get_running_loop().time() + self._limits.idle
         try:
             while self.waiting or not self._closing:
                 if self.waiting:
@@ -119,19 +124,25 @@ class Writer:
     async def _rest(self) -> None:
         self._bell.clear()
         try:
-            async with asyncio.timeout(self._limits.idle if self._dirty else None):
+            async with asyncio.timeout_at(self._tidy_at):
                 await self._bell.wait()
         except TimeoutError:
-            self._dirty = False
-            while await self._connection.run(merge_some):
-                if self._bell.is_set():  # a write goes first; the rest is done at the next rest
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        """In small steps: a write goes before the next one, and what is left is done at the next rest."""
+        for step in (partial(sweep_some, now=self._clock.now()), merge_some):
+            while await self._connection.run(step):
+                if self._bell.is_set():
                     return
-            await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
+        await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
+        self._tidy_at = asyncio.get_running_loop().time() + LOOK_AGAIN
 
     async def _group(self) -> None:
         puts = self._take(self._puts, self._limits.group)
         works = self._take(self._works, self._limits.group)
         rows = list(chain.from_iterable(put.rows for put in puts))
+        before = self._connection.total_changes
         try:
             outcomes = await self._connection.run(
                 partial(commit, now=self._clock.now(), rows=rows, works=[work.run for work in works])
@@ -144,7 +155,10 @@ class Writer:
             raise
         else:
             self.commits += 1
-            self._dirty = True
+            changed = self._connection.total_changes - before - sum(work.beats for work in works)
+            if changed > 0:
+                self.changes += changed
+                self._tidy_at = asyncio.get_running_loop().time() + self._limits.idle
             self._settle(puts, works, outcomes)
 
     @staticmethod
