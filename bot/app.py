@@ -52,6 +52,7 @@ from inbox.polling import PollWorker
 from inbox.quarantine import reopen
 from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
+from storage.blobs import FOLDER as BLOBS
 from storage.blobs import FileBlobs
 from storage.store import SqlStore, open_store
 from storage.substance import FileSink
@@ -152,7 +153,8 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
         store = await stack.enter_async_context(open_store(config.data_dir, clock))
         http = await stack.enter_async_context(open_http())
         vault = open_vault(config.data_dir, config.secret_keys)
-        blobs = FileBlobs(config.data_dir)
+        blobs = FileBlobs(config.data_dir / BLOBS)
+        await asyncio.to_thread(blobs.drop_unfinished)
         settings: dict[str, object] = {"telegram": config.telegram.settings(await _webhook_secret(store, vault))}
         if config.whatsapp is not None:
             settings["whatsapp"] = config.whatsapp

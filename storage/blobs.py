@@ -17,6 +17,7 @@ from inbox.errors import Refused, StorageDown
 from storage.db import sync_folder
 
 CHUNK = 256 * 1024
+FOLDER = "blobs"
 UNFINISHED = ".unfinished"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
