@@ -5,8 +5,8 @@ floor    appends the body to a file and answers after an fdatasync that its grou
 ingest   the product's own route, the gate's check and key, and the product's storage with its full schema
 slow     the same on a disk that takes 5 ms longer for each commit
 
-One JSON object is printed when the port is open. `{"backup": PATH}` on standard input makes a copy beside the load, in
-a thread of this process, as the product does it; its time is printed.
+One JSON object is printed when the port is open. `{"backup": PATH}` on standard input makes a copy beside the load, as
+the product does it, in a child process that has the same core; its time is printed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ from gates.whatsapp.gate import WhatsAppGate
 from gates.whatsapp.settings import WhatsAppSettings
 from inbox.clock import SystemClock, Wake
 from storage import writer
-from storage.backup import backup
 from storage.blobs import FileBlobs
+from storage.gently import copy_gently
 from storage.store import open_store
 
 SLOW_COMMIT = 0.005
@@ -163,12 +164,12 @@ async def obey(folder: Path) -> None:
     async for line in reader:
         target = Path(json.loads(line)["backup"])
         started = time.perf_counter()
-        size = await asyncio.to_thread(copied, folder, target)
-        say({"seconds": time.perf_counter() - started, "bytes": size})
+        await copy_gently(folder, target, datetime.now(UTC))
+        say({"seconds": time.perf_counter() - started, "bytes": size_of(target)})
 
 
-def copied(folder: Path, target: Path) -> int:
-    return backup(folder, target).stat().st_size
+def size_of(file: Path) -> int:
+    return file.stat().st_size
 
 
 def say(what: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import __version__, health
+from bot.backups import Backups
 from bot.catching_up import catch_up
 from bot.config import Config, Switch
 from bot.health import DESK, WORKERS, Health, Metrics, Start
@@ -79,6 +80,7 @@ class Wakes:
     upkeep: Wake = field(default_factory=Wake)
     media: Wake = field(default_factory=Wake)
     jobs: Wake = field(default_factory=Wake)
+    backups: Wake = field(default_factory=Wake)
     sinks: dict[str, Wake] = field(default_factory=dict)
     clients: dict[str, Wake] = field(default_factory=dict)
 
@@ -100,6 +102,7 @@ class App:
     speech: Speech
     place: Place
     blobs: FileBlobs
+    backups: Backups
     health: Health
     metrics: Metrics
     wakes: Wakes
@@ -188,6 +191,7 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
             speech=speech,
             place=place,
             blobs=blobs,
+            backups=Backups(store, clock, speech, wakes.backups, wakes.outbox, log),
             health=Health(catalog.WEBHOOKS | {"email"}),
             metrics=Metrics(__version__),
             wakes=wakes,
@@ -286,6 +290,7 @@ async def _workers(app: App) -> None:
         group.create_task(intake.run(), name="intake")
         group.create_task(media.run(), name="media")
         group.create_task(jobs.run(), name="jobs")
+        group.create_task(app.backups.run(), name="backups")
         desk = await _desk(app)
         desk.start(group)
         group.create_task(_follow_place(app, desk, changed), name="place")

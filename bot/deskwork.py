@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aiogram.methods import AnswerCallbackQuery
@@ -71,7 +71,7 @@ class DeskWork:
             speech=app.speech,
             desk=self._desk,
             commands=Commands(commands=frozenset(COMMANDS)),
-            wakes=[*wakes.all(), wakes.upkeep],
+            wakes=[*wakes.all(), wakes.upkeep, wakes.backups],
             toast=self.toast,
             standing=self.standing,
             touch=self._upkeep.touch,
@@ -160,6 +160,7 @@ class DeskWork:
         states = [self._gate(name) for name in app.config.gates]
         webhook = next((s for s in app.sinks if s.name == "webhook"), None)
         lag = timedelta(seconds=max(s.lag for s in app.sinks))
+        newest, failure = app.backups.newest, app.backups.failure
         status = Status(
             uptime=timedelta(seconds=app.clock.monotonic() - app.started),
             version=__version__,
@@ -169,7 +170,8 @@ class DeskWork:
             queues=tuple(queues),
             quarantined=quarantined,
             export=Export(lag, stopped=webhook.stopped if webhook else False),
-            backup=_latest_backup(app),
+            backup=(newest.at, newest.size) if newest else None,
+            backup_failed=failure.reason if failure else None,
         )
         ready = tuple(g.provider for g in states if g.state in ("on", "trouble"))
         return Standing(status, ready, tuple(g.provider for g in states if g.provider not in ready), self._findings)
@@ -189,10 +191,3 @@ def _pace(app: App) -> ChatPace:
     if app.rate is None:
         return ChatPace(CHAT_RATE, CHAT_BURST, group=group)
     return ChatPace(app.rate, OPEN_BURST, group=group)
-
-
-def _latest_backup(app: App) -> tuple[datetime, int] | None:
-    """When the newest copy was made, and its size."""
-    copies = [path.stat() for path in (app.config.data_dir / "backups").glob("*.db")]
-    newest = max(copies, key=lambda s: s.st_mtime, default=None)
-    return (datetime.fromtimestamp(newest.st_mtime, UTC), newest.st_size) if newest else None

@@ -31,6 +31,7 @@ from inbox.text import join
 from inbox.texts import Texts
 
 COMMANDS = ("find", "history", "status", "start", "del", "react", "help")
+UNLISTED = ("backup",)  # commands that the menu has no room for
 CLIENT_COMMANDS = ("start", "help", "privacy")
 DATA_LIMIT = 64  # bytes, telegram.md C.2
 
@@ -59,6 +60,13 @@ _BEFORE_THE_ROAD = frozenset({"business_owner_unknown", "business_connection_unk
 """Shapes of what came before its connection: it is understood as soon as that is known."""
 _LIMIT = re.compile(r"max([0-9]{1,18})")
 """Code of our own with too_big: the most bytes that the network takes."""
+_NO_BACKUP = {
+    "room": "backup-why-room",
+    "full": "backup-why-room",
+    "broken": "backup-why-broken",
+    "corrupt": "backup-why-broken",
+    "slow": "backup-why-slow",
+}
 _BACKLOG_NAMES = 5
 _CHOICES = 6
 
@@ -324,6 +332,43 @@ def disk(words: Words, *, takes: bool, free: int | None = None) -> Notice:
     return Notice("disk", words.text("disk-back" if takes else "disk-full"), silent=takes)
 
 
+def backup_begun(words: Words, ref: str, reply_to: int | None) -> Notice:
+    """ref: what names the message in which all is told of one copy."""
+    return Notice(f"backup:{ref}", words.text("backup-begun"), reply_to=reply_to)
+
+
+def backup_made(
+    words: Words, ref: str, at: datetime, size: int, path: str, count: int, *, reply_to: int | None
+) -> Notice:
+    """size: bytes. count: copies that are kept."""
+    text = words.text("backup-made", at=words.moment(at), size=words.size(size), path=path, count=count)
+    return Notice(f"backup:{ref}", text, reply_to=reply_to)
+
+
+def backup_failed(
+    words: Words,
+    ref: str,
+    reason: str,
+    newest: datetime | None,
+    *,
+    need: int = 0,
+    free: int = 0,
+    reply_to: int | None = None,
+) -> Notice:
+    """reason: "room" (with need and free, bytes), or one of storage.gently's. newest: the last copy that was made."""
+    why = _why_no_backup(words, reason)
+    if reason == "room":
+        why = words.plain("backup-why-room-sizes", need=words.size(need), free=words.size(free))
+    last = words.text("backup-last", at=words.moment(newest)) if newest else words.text("backup-last-none")
+    retry = Button(words.plain("button-retry"), data("g", "backup", ref), style="primary")
+    text = join([words.text("backup-failed"), words.text("backup-why", why=why), last])
+    return Notice(f"backup:{ref}", text, ((retry,),), reply_to, silent=False)
+
+
+def _why_no_backup(words: Words, reason: str) -> str:
+    return words.plain(_NO_BACKUP.get(reason, "backup-why-other"), code=reason)
+
+
 def stranger(words: Words, kind: str, ref: object, *, chat: str = "", reply_to: int | None = None) -> Notice:
     """kind: member (of the desk's group, not listed), connection (somebody's Business account), chat (a group)."""
     values = {"chat": chat} if kind == "chat" else {}
@@ -359,9 +404,10 @@ def claimed(
 def help_text(words: Words, name: str = "") -> Text | None:
     """Six lines and the list of commands, or one command; None: there is no such command."""
     if name:
-        return words.text(f"about-{name}") if name in COMMANDS else None
+        return words.text(f"about-{name}") if name in (*COMMANDS, *UNLISTED) else None
     lines = [
-        words.text("help-line", command=command, description=words.plain(f"command-{command}")) for command in COMMANDS
+        words.text("help-line", command=command, description=words.plain(f"command-{command}"))
+        for command in (*COMMANDS, *UNLISTED)
     ]
     commands = join([words.text("help-all"), *lines])
     quoted = Text(commands.plain, (*commands.spans, Span("quote", 0, len(commands.plain))))
@@ -397,7 +443,9 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """backend: private, forum, reply, or None while nobody has claimed the desk. backup: when, and bytes."""
+    """backend: private, forum, reply, or None while nobody has claimed the desk. backup: when, and bytes.
+    backup_failed: why there is no newer one, as `backup_failed` names it.
+    """
 
     uptime: timedelta
     version: str
@@ -408,6 +456,7 @@ class Status:
     quarantined: int = 0
     export: Export | None = None
     backup: tuple[datetime, int] | None = None
+    backup_failed: str | None = None
 
 
 def status_text(words: Words, status: Status) -> Text:
@@ -430,6 +479,8 @@ def _status_lines(words: Words, status: Status) -> Iterator[Text]:
     else:
         at, bytes_ = status.backup
         yield words.text("status-backup", at=words.moment(at), size=words.size(bytes_))
+    if status.backup_failed is not None:
+        yield words.text("status-backup-failed", why=_why_no_backup(words, status.backup_failed))
 
 
 def _gate_line(words: Words, gate: GateHealth) -> Text:

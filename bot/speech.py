@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot import say
 from bot.say import OwnerVoice, Status
+from inbox.backups import Asked
 from inbox.model import Contact, Delivery, Notice, Provider, Text
 
 
@@ -58,6 +60,15 @@ class Speech(OwnerVoice):
 
     def status(self, message_id: int, standing: Standing) -> Notice:
         return say.answer(say.status_text(self.words, standing.status), message_id)
+
+    def backup_begun(self, who: Asked) -> Notice:
+        return say.backup_begun(self.words, who.ref, who.reply_to)
+
+    def backup_made(self, who: Asked, at: datetime, size: int, path: str, count: int) -> Notice:
+        return say.backup_made(self.words, who.ref, at, size, path, count, reply_to=who.reply_to)
+
+    def backup_failed(self, who: Asked, reason: str, newest: datetime | None, need: int, free: int) -> Notice:
+        return say.backup_failed(self.words, who.ref, reason, newest, need=need, free=free, reply_to=who.reply_to)
 
     def needs_reply(self, message_id: int, command: str, *, own: bool) -> Notice:
         key = "needs-own-reply" if own else "needs-reply"

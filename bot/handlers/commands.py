@@ -9,6 +9,7 @@ from bot.console import Console, answer, tell
 from bot.handlers import search, writing
 from bot.owner import OwnerMessage
 from inbox import answers
+from inbox.backups import Asked, ask
 from inbox.errors import Refused
 from inbox.model import Act, Author, Part
 from inbox.routing import Command
@@ -100,6 +101,26 @@ async def history(command: Command, wrote: OwnerMessage, console: Console) -> No
     await search.history(command, wrote, console)
 
 
+async def backup(_: Command, wrote: OwnerMessage, console: Console) -> None:
+    """The copy is made beside; what became of it is told in the message that says that it is being made."""
+    here = wrote.chat_id == console.desk.chat_id
+    where = await console.read(lambda r: writing.place_of(r, wrote))
+    who = Asked(f"{wrote.chat_id}.{wrote.message_id}", wrote.message_id if here else None, where)
+
+    def begin(unit: Unit) -> None:
+        begin_backup(unit, who, console)
+
+    await _answer(wrote, console, begin)
+
+
+def begin_backup(unit: Unit, who: Asked, console: Console) -> bool:
+    """False: it is being made."""
+    if not ask(unit, who):
+        return False
+    tell(unit, console.speech.backup_begun(who), who.contact)
+    return True
+
+
 async def _answer(wrote: OwnerMessage, console: Console, effect: Callable[[Unit], None]) -> None:
     """The effect of a command happens once, however often its update comes."""
 
@@ -118,4 +139,5 @@ COMMANDS: Mapping[str, Run] = {
     "react": react,
     "find": find,
     "history": history,
+    "backup": backup,
 }

@@ -9,9 +9,10 @@ from aiogram import Router
 from aiogram.types import CallbackQuery
 
 from bot.console import Console, tell
-from bot.handlers import search, writing
+from bot.handlers import commands, search, writing
 from bot.owner import owner_message
 from inbox import answers, fate
+from inbox.backups import Asked
 from inbox.gate import Receipt
 from inbox.model import Act, Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part, Provider, Text
 from inbox.store import Prompt, Unit
@@ -24,6 +25,9 @@ STALE = "button-old"
 
 _PLACE = re.compile(r"(-?[0-9]+\.[0-9]+)?")
 """Which /start of hers a first screen answers, chat and message; empty: the claim."""
+
+_BACKUP = re.compile(r"-?[0-9]+\.[0-9]+|t[0-9]+")
+"""The message that is told of a copy: her command's chat and message, or when the trouble began."""
 
 
 def router() -> Router:
@@ -53,6 +57,9 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
         toast = DONE
     elif area == "g" and verb == "check":
         toast = await check(Provider(argument), console)
+    elif area == "g" and verb == "backup" and _BACKUP.fullmatch(argument):
+        begun = await console.write(lambda u: commands.begin_backup(u, Asked(argument), console))
+        toast = DONE if begun else "under-way"
     elif area == "l":
         toast = await search.tap(verb, argument, console)
     console.toast(query.id, console.speech.toast(toast))

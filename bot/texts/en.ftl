@@ -224,6 +224,7 @@ button-other-client = Another client
 button-check = Check
 button-check-topics = Check topics
 button-old = This button is outdated
+under-way = Already under way
 
 ## Questions and answers on the desk
 
@@ -281,6 +282,7 @@ command-del = delete your message at the client’s side
 command-react = react to a client’s message
 command-find = search clients and messages
 command-history = the conversation with a client, all networks together
+command-backup = make a backup now
 menu-start = start the conversation
 menu-help = how to write here
 menu-privacy = what is kept and how to have it deleted
@@ -305,6 +307,9 @@ about-find =
 about-history =
     `/history` shows the client’s last 30 messages of all networks, `/history 50` the last 50
     Notes and automatic answers are there too
+about-backup =
+    `/backup`~— makes a copy of the database now, checks it and says where it lies
+    By itself a copy is made once an hour if anything has changed. Kept are 24 hourly, 7 daily and 4 weekly ones
 
 ## Search and history
 
@@ -360,6 +365,7 @@ status-export-failing = Export ✗ the receiver has not answered since { $since 
 status-export-stopped = Export ✗ the receiver refuses to take it
 status-backup = Backup: { $at }, { $size }
 status-backup-none = No backup yet
+status-backup-failed = Backup ✗ no new one was made: { $why }
 
 ## Troubles and what else the product says by itself
 
@@ -393,6 +399,22 @@ export-given-up = Export: the receiver “{ $sink }” did not take event { $eve
 disk-full = The disk does not take data: new messages wait at the networks. Free some space
 disk-low = { $size } left on the disk
 disk-back = The disk takes data again
+backup-begun = The backup is being made
+backup-made = Backup made and checked: { $at }, { $size }
+    `{ $path }`
+    { $count ->
+        [one] { $count } backup is kept
+       *[other] { $count } backups are kept
+    }
+backup-failed = **The backup was not made**
+backup-why = Reason: { $why }
+backup-why-room = too little room on the disk
+backup-why-room-sizes = too little room on the disk~— { $need } needed, { $free } free. Free some space
+backup-why-broken = the copy did not pass its check, the database may be damaged. The command `doctor` on the server says more
+backup-why-slow = the disk is too slow, the copy was not finished within an hour
+backup-why-other = the file was not written ({ $code })
+backup-last = The last backup: { $at }
+backup-last-none = There is no other backup
 client-blocked = { $name }: the client has blocked the bot, answers will not arrive
 client-back = { $name }: the bot is no longer blocked
 stranger-member = This message went to nobody: its author is not listed among those who may answer clients

@@ -225,6 +225,7 @@ button-other-client = Другой клиент
 button-check = Проверить
 button-check-topics = Проверить темы
 button-old = Кнопка устарела
+under-way = Уже выполняется
 
 ## Questions and answers on the desk
 
@@ -282,6 +283,7 @@ command-del = удалить своё сообщение у клиента
 command-react = реакция на сообщение клиента
 command-find = поиск по клиентам и сообщениям
 command-history = переписка с клиентом, все сети вместе
+command-backup = сделать резервную копию сейчас
 menu-start = начать разговор
 menu-help = как здесь писать
 menu-privacy = что хранится и как это удалить
@@ -306,6 +308,9 @@ about-find =
 about-history =
     `/history`~— последние 30 сообщений клиента из всех сетей, `/history 50`~— последние 50
     Заметки и автоматические ответы тоже там
+about-backup =
+    `/backup`~— делает копию базы сейчас, проверяет её и говорит, где она лежит
+    Сама собой копия делается раз в час, если что-то изменилось. Хранятся 24 часовые, 7 дневных и 4 недельные
 
 ## Search and history
 
@@ -361,6 +366,7 @@ status-export-failing = Выгрузка ✗ приёмник не отвеча�
 status-export-stopped = Выгрузка ✗ приёмник отказался принимать
 status-backup = Копия: { $at }, { $size }
 status-backup-none = Копии ещё нет
+status-backup-failed = Копия ✗ новая не сделана: { $why }
 
 ## Troubles and what else the product says by itself
 
@@ -397,6 +403,23 @@ export-given-up = Выгрузка: событие { $event } приёмник �
 disk-full = Диск не принимает данные: новые сообщения ждут у сетей. Освободите место
 disk-low = На диске осталось { $size }
 disk-back = Диск снова принимает данные
+backup-begun = Копия делается
+backup-made = Копия сделана и проверена: { $at }, { $size }
+    `{ $path }`
+    { $count ->
+        [one] Хранится { $count } копия
+        [few] Хранятся { $count } копии
+       *[many] Хранится { $count } копий
+    }
+backup-failed = **Копия не сделана**
+backup-why = Причина: { $why }
+backup-why-room = на диске мало места
+backup-why-room-sizes = на диске мало места~— нужно { $need }, свободно { $free }. Освободите место
+backup-why-broken = копия не прошла проверку, база может быть повреждена. Команда `doctor` на сервере скажет больше
+backup-why-slow = диск слишком медленный, за час копия не закончена
+backup-why-other = файл не записан ({ $code })
+backup-last = Последняя копия: { $at }
+backup-last-none = Других копий нет
 client-blocked = { $name }: бот заблокирован клиентом, ответы не дойдут
 client-back = { $name }: бот снова разблокирован
 stranger-member = Это сообщение никому не ушло: автор не в списке тех, кому можно отвечать клиентам

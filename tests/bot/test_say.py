@@ -111,6 +111,13 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "disk full", say.disk(line, takes=False)
     yield "disk low", say.disk(line, takes=True, free=300 * 1024**2)
     yield "disk back", say.disk(line, takes=True)
+    yield "backup begun", say.backup_begun(line, "1001.7", 900)
+    made = say.backup_made(line, "1001.7", NOW, 3_250_000, "data/backups/inbox-20261125T120000Z.db", 1, reply_to=900)
+    yield "backup made", made
+    yield "backup made, one of many", say.backup_made(line, "t1", NOW, 900, "/data/backups/a.db", 23, reply_to=None)
+    yield "no room for a backup", say.backup_failed(line, "t1", "room", NOW, need=480 * 1024**2, free=120 * 1024**2)
+    for reason in ("full", "broken", "slow", "readonly"):
+        yield f"backup failed: {reason}", say.backup_failed(line, "1001.7", reason, None, reply_to=900)
     yield "stranger member", say.stranger(line, "member", 5, reply_to=900)
     yield "stranger connection", say.stranger(line, "connection", "Bc-1")
     yield "stranger chat", say.stranger(line, "chat", -100500, chat="Соседи")
@@ -138,6 +145,7 @@ STATUS = say.Status(
     quarantined=2,
     export=say.Export(timedelta(seconds=0.1)),
     backup=(NOW - timedelta(hours=10), 3_250_000),
+    backup_failed="room",
 )
 QUIET = say.Status(timedelta(minutes=1), "1.4.2", 100_000, (say.GateHealth(TELEGRAM, "on"),), None, ())
 
@@ -149,7 +157,7 @@ def screens(language: str) -> Iterator[tuple[str, Text]]:
     for export in (say.Export(timedelta(), failing_since=NOW), say.Export(timedelta(), stopped=True)):
         status = say.Status(timedelta(), "1", 0, (), "forum", (), export=export)
         yield f"status, export stopped={export.stopped}", say.status_text(line, status)
-    for name in ("", *say.COMMANDS):
+    for name in ("", *say.COMMANDS, *say.UNLISTED):
         text = say.help_text(line, name)
         assert text is not None
         yield f"help {name}", text
@@ -216,7 +224,7 @@ def test_every_command_is_in_the_menu_and_has_its_help() -> None:
         assert [name for name, _ in listed] == list(say.COMMANDS)
         assert all(0 < len(description) <= 256 for _, description in listed)
         whole = say.help_text(words(language))
-        assert whole is not None and all(f"/{name}" in whole.plain for name in say.COMMANDS)
+        assert whole is not None and all(f"/{name}" in whole.plain for name in (*say.COMMANDS, *say.UNLISTED))
         assert [name for name, _ in say.client_command_list(TEXTS, language)] == ["start", "help", "privacy"]
     assert say.help_text(words("ru"), "zomm") is None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import sys
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from operator import methodcaller
@@ -16,12 +19,15 @@ from hypothesis import strategies as st
 
 from inbox.model import INBOX
 from inbox.store import Unit
-from storage.backup import BadCopy, backup, copy, default_path
+from storage.backup import BadCopy, Copy, backup, copies, copy, default_path, drop_parts, part_of, still_true
+from storage.gently import LONGEST_LOG, PIECE, REASONS, REST, SLICE, CopyFailed, Gentle, copy_gently
 from storage.inspect import events_since, integrity, resets_log_safely, schema_version
 from storage.migrate import migrations
 from storage.store import SqlStore, open_store
-from storage.thin import surplus, thin
+from storage.thin import Room, room, surplus, thin
 from tests.storage.world import StoodClock, raw
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_its_name_is_its_time(tmp_path: Path) -> None:
@@ -196,13 +202,23 @@ def test_hourly_copies_are_thinned(tmp_path: Path) -> None:
         default_path(tmp_path, at).touch()
     for name in ("inbox-schema-0001.db", "inbox-mine.db", "other.txt"):
         (tmp_path / "backups" / name).touch()
-    assert thin(tmp_path / "backups") == []
+    assert thin(tmp_path) == []
     for n in range(48):
         default_path(tmp_path, start + timedelta(hours=n)).touch()
-    removed = thin(tmp_path / "backups")
+    removed = thin(tmp_path)
     left = names(tmp_path / "backups")
     assert {"inbox-schema-0001.db", "inbox-mine.db", "other.txt"} <= left
     assert len(removed) == 48 - 25 and not {p.name for p in removed} & left
+
+
+def test_the_last_three_copies_before_migrations_stay(tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    for n in range(1, 7):
+        path = tmp_path / "backups" / f"inbox-schema-{n:04}.db"
+        path.touch()
+        os.utime(path, (n, n))
+    assert len(thin(tmp_path)) == 3
+    assert names(tmp_path / "backups") == {f"inbox-schema-{n:04}.db" for n in (4, 5, 6)}
 
 
 @settings(max_examples=50)
@@ -211,3 +227,205 @@ def test_the_newest_copy_always_stays(made: set[datetime]) -> None:
     gone = surplus(made)
     assert max(made) not in gone and gone <= made
     assert surplus(made - gone) == set()
+
+
+def held(hours: int, *, size: int = 10, schema: int = 0) -> list[Copy]:
+    """So many hourly copies, newest first, and some before migrations that are older than all of them."""
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    moments = [start + timedelta(hours=n) for n in reversed(range(hours))]
+    dated = [Copy(default_path(Path("data"), at), at, size) for at in moments]
+    olds = [start - timedelta(days=n) for n in range(1, schema + 1)]
+    return [*dated, *(Copy(Path(f"data/backups/inbox-schema-{n:04}.db"), at, size) for n, at in enumerate(olds))]
+
+
+def test_where_there_is_room_nothing_goes() -> None:
+    assert room(held(30), need=10, free=25, floor=15) == Room((), True)
+    assert room([], need=10, free=25, floor=15) == Room((), True)
+    assert room([], need=10, free=24, floor=15) == Room((), False)
+
+
+def test_the_oldest_hourly_ones_make_room() -> None:
+    found = held(30, schema=2)
+    plan = room(found, need=10, free=0, floor=15)
+    assert plan.fits
+    # Of the thirty 23 hourly ones of two days are no day's or week's last; six are older than a day's hours.
+    assert [copy.path.name for copy in plan.gone] == [
+        "inbox-20260301T000000Z.db",
+        "inbox-20260301T010000Z.db",
+        "inbox-20260301T020000Z.db",
+    ]
+    everything = room(found, need=250, free=25, floor=15)
+    assert everything.fits and found[0] not in everything.gone
+    last_day = default_path(Path("data"), datetime(2026, 3, 1, 23, tzinfo=UTC))
+    order = [copy.path for copy in room(found, need=10, free=0, floor=10**9).gone]
+    assert order[-3:] == [last_day, *(c.path for c in reversed(found[-2:]))]
+
+
+def test_a_copy_that_would_not_fit_costs_none_of_the_others() -> None:
+    found = held(30)
+    assert room(found, need=10_000, free=50, floor=15) == Room((), False)
+    # Where the floor itself is gone, copies make room for the messages.
+    assert [c.size for c in room(found, need=10_000, free=0, floor=15).gone] == [10, 10]
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 40), st.integers(0, 3), st.integers(0, 500), st.integers(0, 500), st.integers(0, 500))
+def test_room_is_made_by_as_few_as_need_be_and_the_newest_stays(
+    hours: int, schema: int, need: int, free: int, floor: int
+) -> None:
+    found = held(hours, schema=schema)
+    plan = room(found, need=need, free=free, floor=floor)
+    assert not found or found[0] not in plan.gone
+    assert len(set(plan.gone)) == len(plan.gone) and set(plan.gone) <= set(found)
+    wanted = floor + need if plan.fits else floor
+    after = free + sum(copy.size for copy in plan.gone)
+    if plan.fits:
+        assert after >= wanted
+    if plan.gone:
+        assert after - plan.gone[-1].size < wanted
+
+
+async def test_copies_are_known_by_their_names_and_as_young_as_they_are_true(store: SqlStore, tmp_path: Path) -> None:
+    at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    target = default_path(tmp_path, at)
+    await asyncio.to_thread(copy, store.path, target, None, at)
+    for name in (".inbox-20260301T100000Z.db.part", ".inbox-20260301T100000Z.db.part-journal", "inbox-mine.db"):
+        (target.parent / name).touch()
+    assert await asyncio.to_thread(copies, tmp_path) == [Copy(target, at, target.stat().st_size)]
+    still_true(copies(tmp_path)[0], at + timedelta(hours=5))
+    assert copies(tmp_path)[0].at == at + timedelta(hours=5)
+    assert drop_parts(tmp_path) == 2 and names(target.parent) == {target.name, "inbox-mine.db"}
+
+
+def fill(path: Path, megabytes: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        sql = "insert into inbox (provider, key, body, received_at) values ('x', ?, randomblob(1000000), 0)"
+        connection.executemany(sql, [(str(n),) for n in range(megabytes)])
+        connection.commit()
+
+
+async def test_a_gentle_copy_in_a_child_that_knows_no_secret(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "7000000001:AAHexample")
+    await asyncio.to_thread(fill, store.path, 20)
+    at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    target = default_path(tmp_path, at)
+    making = asyncio.ensure_future(copy_gently(tmp_path, target, at))
+    child = await running(str(target))
+    assert b"AAHexample" not in (child / "environ").read_bytes()
+    assert await making == target
+    assert names(target.parent) == {target.name} and target.stat().st_mode & 0o777 == 0o600
+    assert copies(tmp_path)[0].at == at and integrity(target) is None
+
+
+async def running(argument: str) -> Path:
+    """The process with this argument, in /proc."""
+    async with asyncio.timeout(10):
+        while True:
+            if (process := await asyncio.to_thread(process_with, argument)) is not None:
+                return process
+            await asyncio.sleep(0.01)
+
+
+def process_with(argument: str) -> Path | None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"storage.gently" in words and argument.encode() in words:
+            return process
+    return None
+
+
+async def begun(target: Path) -> None:
+    async with asyncio.timeout(10):
+        while not (part_of(target).exists() and part_of(target).stat().st_size):  # noqa: ASYNC110 it rings no bell
+            await asyncio.sleep(0.002)
+
+
+async def test_a_copy_that_is_given_up_ends_at_once_and_leaves_nothing(store: SqlStore, tmp_path: Path) -> None:
+    await asyncio.to_thread(fill, store.path, 60)
+    target = tmp_path / "backups" / "copy.db"
+    making = asyncio.ensure_future(copy_gently(tmp_path, target, datetime.now(UTC)))
+    child = await running(str(target))
+    await begun(target)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert not child.exists() and names(target.parent) == set()
+    assert await store.write(lambda u: u.once("k"))
+
+
+ORPHAN = """
+import asyncio, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from storage.gently import copy_gently
+from storage.backup import part_of
+
+async def main():
+    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
+    making = asyncio.ensure_future(copy_gently(folder, target, datetime.now(UTC)))
+    while not (part_of(target).exists() and part_of(target).stat().st_size):
+        await asyncio.sleep(0.002)
+    os._exit(9)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_copy_ends_with_its_parent(store: SqlStore, tmp_path: Path) -> None:
+    await asyncio.to_thread(fill, store.path, 60)
+    target = tmp_path / "backups" / "copy.db"
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", ORPHAN, str(tmp_path), str(target), cwd=ROOT)
+    child = await running(str(target))
+    assert await parent.wait() == 9
+    async with asyncio.timeout(10):
+        while child.exists():  # noqa: ASYNC110 not ours to wait for
+            await asyncio.sleep(0.01)
+    assert names(target.parent) == set()
+
+
+async def test_why_a_copy_failed_is_said(store: SqlStore, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    await asyncio.to_thread(damage, store.path, broken / "inbox.db")
+    (tmp_path / "file").touch()
+    cases = (
+        (broken, broken / "copy.db", {"broken", "corrupt"}),
+        (tmp_path / "nothing", tmp_path / "copy.db", {"gone"}),
+        (tmp_path, tmp_path / "file" / "copy.db", {"io"}),
+    )
+    for data, target, reasons in cases:
+        with pytest.raises(CopyFailed) as failed:
+            await copy_gently(data, target, now)
+        assert failed.value.reason in reasons <= REASONS
+        assert not target.exists() and not part_of(target).exists()
+
+
+def test_its_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part, log = tmp_path / "part", tmp_path / "log"
+    clock = [100.0]
+    slept: list[float] = []
+    synced: list[int] = []
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(os, "fdatasync", lambda _: synced.append(part.stat().st_size))
+    pace = Gentle(part, log)
+    assert pace() == 0 and slept == []  # it has not worked yet
+    for size in (PIECE - 1, PIECE, PIECE + 1, 2 * PIECE):
+        part.write_bytes(b"x" * size)
+        clock[0] += SLICE * 2
+        assert pace() == 0
+    assert synced == [PIECE, 2 * PIECE]
+    assert slept == [pytest.approx(SLICE * 2 * REST)] * 4
+    with log.open("wb") as file:
+        file.truncate(LONGEST_LOG)
+    clock[0] += SLICE * 2
+    assert pace() == 0 and len(slept) == 4  # the log is long: it hurries
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    clock[0] += SLICE * 2
+    assert pace() != 0
