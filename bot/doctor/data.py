@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.doctor.findings import Finding, broken, fine, warning
@@ -17,6 +17,7 @@ from bot.secrets import KEY_FILE
 from inbox.model import DeliveryState
 from storage import inspect
 from storage.backup import FOLDER as BACKUPS
+from storage.backup import copies
 from storage.db import FILE, LOCK, open_read_only
 from storage.migrate import migrations
 from storage.unit import SqlReading
@@ -25,6 +26,7 @@ LEAST_FREE = 50 * 1024**2
 ROOM = 100 * 1024**2  # besides room for one more copy of the database
 WAIT = timedelta(hours=1)
 BACKUP_AGE = timedelta(days=2)
+BACKUP_AGE_RUNNING = timedelta(hours=4)
 SINKS = ("file", "webhook")
 
 
@@ -179,10 +181,25 @@ def sinks(reading: SqlReading) -> Iterator[Finding]:
 
 
 def backup(folder: Path, now: datetime) -> Finding:
-    made = [datetime.fromtimestamp(p.stat().st_mtime, UTC) for p in (folder / BACKUPS).glob("*.db") if p.is_file()]
-    if not made:
-        return warning("backup", "there is none", "run python -m bot backup, each day by a timer")
-    age = now - max(made)
-    if age > BACKUP_AGE:
-        return warning("backup", f"the newest is {age.days} days old", "run python -m bot backup, each day by a timer")
-    return fine("backup", f"the newest is of {max(made):%Y-%m-%d %H:%M} UTC")
+    """The newest copy: a running bot keeps it younger than an hour, or true for longer where nothing happens."""
+    found = copies(folder)
+    if not found:
+        return warning("backup", "there is none", "start the bot: it makes one an hour; or run python -m bot backup")
+    newest = found[0]
+    if (trouble := _unsound(newest.path)) is not None:
+        text = f"the newest, {newest.path.name}, is no sound copy: {trouble}"
+        return warning("backup", text, "look at the disk, remove that file, run python -m bot backup")
+    running = is_running(folder)
+    age = now - newest.at
+    if age > (BACKUP_AGE_RUNNING if running else BACKUP_AGE):
+        old = f"{age.days} days" if age.days else f"{age.total_seconds() / 3600:.0f} h"
+        fix = "/status on the desk says why there is none younger" if running else "start the bot: it makes one an hour"
+        return warning("backup", f"the newest is {old} old", f"{fix}; python -m bot backup makes one now")
+    return fine("backup", f"the newest is of {newest.at:%Y-%m-%d %H:%M} UTC, one of {len(found)}")
+
+
+def _unsound(path: Path) -> str | None:
+    try:
+        return inspect.integrity(path) or ("it is empty" if not inspect.schema_version(path) else None)
+    except (sqlite3.Error, OSError) as error:
+        return str(error)

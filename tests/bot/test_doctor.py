@@ -371,15 +371,24 @@ def test_the_key(tmp_path: Path) -> None:
     assert "nobody-may-see" not in as_text(findings)
 
 
-def test_the_age_of_the_backup(tmp_path: Path) -> None:
+async def test_the_newest_backup(tmp_path: Path) -> None:
     assert backup(tmp_path, NOW).level is Level.WARNING
-    (tmp_path / "backups").mkdir()
-    made = tmp_path / "backups" / "inbox-20261123T120000Z.db"
-    made.write_bytes(b"")
-    for age, level in ((timedelta(hours=47), Level.FINE), (timedelta(hours=49), Level.WARNING)):
-        at = (NOW - age).timestamp()
-        os.utime(made, (at, at))
-        assert backup(tmp_path, NOW).level is level
+    made = default_path(tmp_path, NOW)
+    async with open_store(tmp_path, StoodClock(NOW)):
+        copy(tmp_path, made)
+        for hours, level in ((3, Level.FINE), (5, Level.WARNING)):  # a running bot makes one an hour
+            assert aged(made, hours=hours).level is level
+    for hours, level in ((47, Level.FINE), (49, Level.WARNING)):
+        assert aged(made, hours=hours).level is level
+    for content in (b"", b"no database at all" * 100):
+        made.write_bytes(content)
+        assert "no sound copy" in aged(made, hours=1).text
+
+
+def aged(made: Path, *, hours: int) -> Finding:
+    at = (NOW - timedelta(hours=hours)).timestamp()
+    os.utime(made, (at, at))
+    return backup(made.parent.parent, NOW)
 
 
 # -- Telegram and WhatsApp, by what they answer
