@@ -128,14 +128,6 @@ def plan(items: Sequence[Item], words: Words, head: Text = EMPTY) -> tuple[Piece
     return tuple(pieces)
 
 
-def shown_text(items: Sequence[Item], words: Words, head: Text = EMPTY) -> list[Text]:
-    """The words of the plan alone, captions among them."""
-    texts = []
-    for piece in plan(items, words, head):
-        texts += [piece.text, *(file.caption for file in piece.files)]
-    return [text for text in texts if text.plain]
-
-
 def network_head(identity: Identity, item: Item, words: Words) -> Text:
     """WhatsApp, 14:02"""
     at = words.when(item.message.at)

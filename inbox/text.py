@@ -48,25 +48,6 @@ def to_utf16(text: str, offset: int) -> int:
     return size(text[:offset], "utf16")
 
 
-def from_utf16(text: str, offset: int) -> int:
-    """UTF-16 units to a code point offset: inside a pair, that of its character; past the end, the end."""
-    units = 0
-    for point, weight in enumerate(_weights(text, "utf16")):
-        units += weight
-        if units > offset:
-            return point
-    return len(text)
-
-
-def scrub(text: str) -> str:
-    """Make it fit for UTF-8 and SQLite: surrogates are paired or replaced, NUL is removed.
-
-    Moves offsets, so it comes before spans are made.
-    """
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return whole.replace("\0", "")
-
-
 def boundaries(text: str) -> list[int]:
     """Every offset at which the text may be cut between characters as a reader sees them, 0 and the end included."""
     points = [0]

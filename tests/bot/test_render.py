@@ -21,7 +21,6 @@ from bot.render import (
     client_head,
     network_head,
     plan,
-    shown_text,
     topic_name,
 )
 from bot.texts import LANGUAGES
@@ -201,7 +200,7 @@ def test_many_texts_fill_few_messages_and_each_says_what_it_shows() -> None:
 def test_a_head_stands_once_above_everything() -> None:
     head = Text("WhatsApp, 14:02")
     items = [item(message("х" * 3000)), item(message("у" * 3000))]
-    shown = [text.plain for text in shown_text(items, words("ru"), head)]
+    shown = [piece.text.plain for piece in plan(items, words("ru"), head)]
     assert shown[0].startswith("WhatsApp, 14:02\n") and sum("WhatsApp, 14:02" in text for text in shown) == 1
 
 
