@@ -155,13 +155,24 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One target's waiting deliveries."""
+    """One target's waiting deliveries. oldest: since when the head of a lane waits that waits longest (`longest`)."""
 
     target: str
     waiting: int
     oldest: datetime | None
     uncertain: int
     parked: int
+    lanes: int = 0
+    longest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """Jobs of one kind; `oldest`: when the first of them was made."""
+
+    kind: str
+    count: int
+    oldest: datetime
 
 
 class Reading(Protocol):
@@ -274,6 +285,28 @@ class Reading(Protocol):
     def sink(self, name: str) -> Sink | None: ...
     def jobs_due(self, kind: str, now: datetime, limit: int) -> list[Job]: ...
     def next_job_at(self, kind: str) -> datetime | None: ...
+
+    # figures; each costs what waits, not what is stored
+    def failed_lately(self, newest: int) -> dict[str, int]:
+        """By target, how many of the newest deliveries were refused for good."""
+        ...
+
+    def oldest_raw(self, state: str) -> datetime | None:
+        """When the first body in this state (not `done`) was received."""
+        ...
+
+    def quarantined(self) -> dict[Provider, int]:
+        """By gate; ten thousand are counted at most."""
+        ...
+
+    def newest_raws(self, after: int) -> tuple[int, dict[Provider, datetime]]:
+        """The newest body's id, and when each gate's newest one came among those above `after` (ten thousand of them
+        are looked at); to go on from.
+        """
+        ...
+
+    def newest_event_id(self) -> int: ...
+    def job_counts(self) -> list[JobCount]: ...
 
 
 class Unit(Reading, Protocol):

@@ -43,17 +43,32 @@ where lanes.lane is not null and not exists (
 order by head.rank, head.id
 """  # noqa: S608
 
-QUEUES = f"""
-select target, sum(waiting) as waiting, min(oldest) as oldest, sum(uncertain) as uncertain, sum(parked) as parked
-from (
-  select target, count(*) as waiting, min(created_at) as oldest, 0 as uncertain, 0 as parked
-  from deliveries where state = 'waiting' group by target
+# From head to head along the same index, over all targets: one row a lane is read, and nothing sorted.
+LANES = """
+with recursive heads (id, target, lane, created_at) as (
+  select d.id, d.target, d.lane, d.created_at from deliveries d where d.id = (
+    select x.id from deliveries x where x.state = 'waiting' order by x.target, x.lane, x.id limit 1
+  )
   union all
-  select target, 0, null, sum(state = 'uncertain'), sum(state = 'parked')
-  from deliveries where {OPEN} and state <> 'sending' group by target
+  select d.id, d.target, d.lane, d.created_at from heads join deliveries d on d.id = coalesce(
+    (select x.id from deliveries x where x.state = 'waiting' and x.target = heads.target and x.lane > heads.lane
+     order by x.lane, x.id limit 1),
+    (select x.id from deliveries x where x.state = 'waiting' and x.target > heads.target
+     order by x.target, x.lane, x.id limit 1)
+  )
 )
-group by target order by target
+select target, count(*) as lanes, min(created_at) as oldest, lane from heads group by target
+"""
+
+WAITING = "select target, count(*) as waiting from deliveries where state = 'waiting' group by target"
+ASIDE = f"""
+select target, sum(state = 'uncertain') as uncertain, sum(state = 'parked') as parked
+from deliveries where {OPEN} and state <> 'sending' group by target
 """  # noqa: S608
+FAILED = """
+select target, count(*) as failed from deliveries
+where id > (select max(id) from deliveries) - ? and state = 'failed' group by target
+"""
 
 
 class DeliveriesReading(Rows):
@@ -82,10 +97,28 @@ class DeliveriesReading(Rows):
         return [_delivery(row) for row in self._all(sql, lane)]
 
     def queues(self) -> list[Queue]:
+        waiting = {row["target"]: row["waiting"] for row in self._all(WAITING)}
+        lanes = {row["target"]: row for row in self._all(LANES)} if waiting else {}
+        aside = {row["target"]: row for row in self._all(ASIDE)}
         return [
-            Queue(row["target"], row["waiting"], moment_or_none(row["oldest"]), row["uncertain"], row["parked"])
-            for row in self._all(QUEUES)
+            _queue(name, waiting.get(name, 0), lanes.get(name), aside.get(name)) for name in sorted({*waiting, *aside})
         ]
+
+    def failed_lately(self, newest: int) -> dict[str, int]:
+        return {row["target"]: row["failed"] for row in self._all(FAILED, newest)}
+
+
+def _queue(target: str, waiting: int, lanes: sqlite3.Row | None, aside: sqlite3.Row | None) -> Queue:
+    """In "lanes" the lane stands beside the least time: SQLite takes it from that row."""
+    return Queue(
+        target,
+        waiting,
+        moment(lanes["oldest"]) if lanes else None,
+        aside["uncertain"] if aside else 0,
+        aside["parked"] if aside else 0,
+        lanes["lanes"] if lanes else 0,
+        lanes["lane"] if lanes else None,
+    )
 
 
 class DeliveriesWriting(DeliveriesReading, Writing):

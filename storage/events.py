@@ -25,6 +25,10 @@ class EventsReading(Rows):
     def events_after(self, event_id: int, limit: int) -> list[Event]:
         return [event(row) for row in self._all(AFTER, event_id, limit)]
 
+    def newest_event_id(self) -> int:
+        row = self._first("select coalesce(max(id), 0) as id from events")
+        return int(row["id"]) if row else 0
+
     def sink(self, name: str) -> Sink | None:
         row = self._first("select * from sinks where name = ?", name)
         if row is None:

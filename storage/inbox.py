@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 
 from inbox.gate import Raw
 from inbox.model import Provider
 from inbox.store import RawRow
 from storage.retention import BODIES
 from storage.rows import Rows, Writing, clean, micros, moment
+
+COUNTED = 10_000  # rows that one look goes over at most
 
 PUT = """
 insert into inbox (provider, key, body, received_at) values (?, ?, ?, ?)
@@ -45,6 +48,22 @@ class InboxReading(Rows):
     def count_raws(self, state: str) -> int:
         row = self._first(f"select count(*) from inbox where {_in_state(state)}", state)  # noqa: S608
         return int(row[0]) if row else 0
+
+    def oldest_raw(self, state: str) -> datetime | None:
+        row = self._first(f"select received_at from inbox where {_in_state(state)} order by id limit 1", state)  # noqa: S608
+        return None if row is None else moment(row["received_at"])
+
+    def quarantined(self) -> dict[Provider, int]:
+        aside = f"select provider from inbox where {_in_state('quarantined')} limit ?"  # noqa: S608
+        rows = self._all(f"select provider, count(*) as n from ({aside}) group by provider", "quarantined", COUNTED)  # noqa: S608
+        return {Provider(row["provider"]): row["n"] for row in rows}
+
+    def newest_raws(self, after: int) -> tuple[int, dict[Provider, datetime]]:
+        row = self._first("select coalesce(max(id), 0) as id from inbox")
+        newest = int(row["id"]) if row else 0
+        sql = "select provider, max(received_at) as at from inbox where id > ? and id <= ? group by provider"
+        rows = self._all(sql, max(after, newest - COUNTED), newest)
+        return newest, {Provider(row["provider"]): moment(row["at"]) for row in rows}
 
 
 class InboxWriting(InboxReading, Writing):

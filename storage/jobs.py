@@ -7,7 +7,7 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
-from inbox.store import Job
+from inbox.store import Job, JobCount
 from storage.rows import Rows, Writing, micros, moment, moment_or_none, to_json
 
 
@@ -20,6 +20,10 @@ class JobsReading(Rows):
     def next_job_at(self, kind: str) -> datetime | None:
         row = self._first("select min(due_at) as due_at from jobs where kind = ?", kind)
         return None if row is None else moment_or_none(row["due_at"])
+
+    def job_counts(self) -> list[JobCount]:
+        sql = "select kind, count(*) as n, min(created_at) as oldest from jobs group by kind"
+        return [JobCount(row["kind"], row["n"], moment(row["oldest"])) for row in self._all(sql)]
 
 
 class JobsWriting(JobsReading, Writing):

@@ -165,7 +165,7 @@ async def test_queues(store: SqlStore, clock: StoodClock) -> None:
 
     await store.write(work)
     assert await store.read(lambda r: r.queues()) == [
-        Queue("desk", 2, start, 1, 0),
+        Queue("desk", 2, start, 1, 0, lanes=2, longest="desk:1"),
         Queue("whatsapp", 0, None, 0, 2),
     ]
 
