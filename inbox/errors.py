@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+ACCEPTED = "accepted"  # what a counter calls a call that did not fail
+
 
 class InboxError(Exception):
     """Base. `name` is what is stored with a delivery, as "name:reason:code"."""
@@ -21,6 +23,13 @@ class InboxError(Exception):
 
     def stored(self) -> str:
         return f"{self.name}:{self.reason}:{self.code}"
+
+
+def outcome(error: Exception) -> str:
+    """What a counter calls a call that ended so: one of the names below, or "broken" where the fault is ours."""
+    if isinstance(error, InboxError):
+        return error.name
+    return Uncertain.name if isinstance(error, TimeoutError) else "broken"
 
 
 class Unverified(InboxError):

@@ -17,12 +17,17 @@ from inbox.store import Job, Store, Unit
 
 EARLY_KEPT = timedelta(hours=1)
 SWEEP_EVERY = 300.0
+BROKEN = "broken"  # the kind of a job that broke
+REOPENED = 1000
 
 Work = Callable[[Unit, Job], None]
 
 
 class JobWorker:
-    """Runs due jobs of every kind but "fetch"; each in one unit together with its removal."""
+    """Runs due jobs of every kind but "fetch"; each in one unit together with its removal.
+
+    One that breaks is kept aside as it is, and tried again at the next start: a newer version may know better.
+    """
 
     def __init__(
         self, store: Store, work: Mapping[str, Work], clock: Clock, wake: Wake, done: Sequence[Wake], log: Log
@@ -36,8 +41,12 @@ class JobWorker:
         self._swept = -SWEEP_EVERY
 
     async def run(self) -> None:
+        opened = False
         while True:
             try:
+                if not opened:
+                    await self._store.write(reopen)
+                    opened = True
                 busy = False
                 for kind in self._work:
                     busy = await self._due(kind) or busy
@@ -60,7 +69,7 @@ class JobWorker:
                 raise
             except Exception as error:
                 self._log.error("job.broken", kind=kind, job=job.id, error=type(error).__name__)
-                await self._store.write(lambda u, job=job: u.finish_job(job.id))  # type: ignore[misc]
+                await self._store.write(lambda u, job=job: set_aside(u, job))  # type: ignore[misc]
         return bool(jobs)
 
     def _run(self, unit: Unit, job: Job) -> None:
@@ -75,6 +84,17 @@ class JobWorker:
         dropped = await self._store.write(lambda u: u.drop_early(u.now - EARLY_KEPT))
         if dropped:
             self._log.info("early.dropped", count=dropped)
+
+
+def set_aside(unit: Unit, job: Job) -> None:
+    unit.finish_job(job.id)
+    unit.add_job(BROKEN, {"kind": job.kind, "payload": job.payload}, job.due_at)
+
+
+def reopen(unit: Unit) -> None:
+    for job in unit.jobs_due(BROKEN, unit.now, REOPENED):
+        unit.finish_job(job.id)
+        unit.add_job(str(job.payload["kind"]), job.payload["payload"], unit.now)
 
 
 def work(rules: Rules) -> dict[str, Work]:

@@ -8,6 +8,7 @@ process ended.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,13 +17,15 @@ from typing import Protocol
 from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown
 from inbox.log import Log
-from inbox.model import Delivery, DeliveryState
+from inbox.model import Delivery, DeliveryId, DeliveryState
 from inbox.store import Reading, Store, Unit
 
 IDLE = 1.0  # seconds; a lost wake costs at most this
 SHORTEST = 0.005
 AT_ONCE = 2  # calls begun in one round: what comes meanwhile is joined to what waits
 BROKEN_REST = timedelta(minutes=10)
+BROKEN = "broken"  # the name of the error that stands with such a row
+STUCK = 1000
 
 
 class Call(Protocol):
@@ -89,6 +92,8 @@ class OutboxWorker:
         self._opened = opened
         self._busy: set[str] = set()
         self._closing = False
+        self._stuck: OrderedDict[DeliveryId, float] = OrderedDict()
+        self.breaks = 0
 
     async def run(self) -> None:
         if self._opened is not None:
@@ -115,6 +120,7 @@ class OutboxWorker:
             look.rest = SHORTEST
         calls: dict[str, Call] = {}
         for head, step in look.steps:
+            self._stuck.pop(head.id, None)
             wait = self._target.reserve(step)
             if wait > 0:
                 look.rest = min(look.rest, wait)
@@ -153,10 +159,19 @@ class OutboxWorker:
         except StorageDown:
             raise
         except Exception as error:
-            self._log.error("outbox.broken", target=self._target.name, row=head.id, error=type(error).__name__)
-            until = self._clock.now() + BROKEN_REST
-            await self._store.write(lambda u: u.set_delivery(head.id, not_before=until))
+            await self._set_aside(head, type(error).__name__)
             return Later(IDLE)
+
+    async def _set_aside(self, head: Delivery, error: str) -> None:
+        """The row itself says so too, for whoever looks at the database from outside."""
+        self._log.error("outbox.broken", target=self._target.name, row=head.id, error=error)
+        self.breaks += 1
+        self._stuck[head.id] = self._clock.monotonic()
+        self._stuck.move_to_end(head.id)
+        while len(self._stuck) > STUCK:
+            self._stuck.popitem(last=False)
+        until = self._clock.now() + BROKEN_REST
+        await self._store.write(lambda u: u.set_delivery(head.id, not_before=until, error=f"{BROKEN}:{error}:"))
 
     async def _start(self, group: asyncio.TaskGroup, calls: Mapping[str, Call]) -> None:
         """Claim them in one commit, and make those that are still as they were looked at.
@@ -185,6 +200,19 @@ class OutboxWorker:
         finally:
             self._busy.discard(lane)
             self._wake.ring()
+
+    @property
+    def name(self) -> str:
+        return self._target.name
+
+    @property
+    def stuck(self) -> int:
+        """Rows that could not be made into a call when they were last tried; `breaks`: how often that was.
+
+        One that was not tried again when its rest was over has been dropped.
+        """
+        since = self._clock.monotonic() - 2 * BROKEN_REST.total_seconds()
+        return sum(at > since for at in self._stuck.values())
 
     @property
     def busy(self) -> int:

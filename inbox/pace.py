@@ -142,11 +142,12 @@ class ChatPace:
     guard. A reaction is different: it waits for its own bucket only, and takes from the chat's what is there beyond
     the next message's slot. So marks make a burst shorter, but no message waits for a mark, and a backlog of messages
     does not hold the marks up. Topics, renames and pins take a whole slot: whoever asks for messages first has them
-    delayed by one slot at most.
+    delayed by one slot at most. `refusals`: how many 429s there were.
     """
 
     def __init__(self, rate: float = CHAT_RATE, burst: int = CHAT_BURST, *, group: bool = False) -> None:
         self._open = math.isinf(rate)
+        self.refusals = 0
         self._buckets = [Bucket(rate, burst)]
         self._windows = [] if self._open else [Window(GUARD_MESSAGES, GUARD_SECONDS)]
         if group and not self._open:
@@ -176,8 +177,13 @@ class ChatPace:
             for window in self._windows:
                 window.take(now, cost)
 
+    def blocked(self, now: float) -> float:
+        """Seconds for which a 429 keeps messages back."""
+        return max(bucket.blocked(now) for bucket in self._buckets)
+
     def throttled(self, now: float, retry_after: float, kind: Kind) -> None:
         """A 429. Limits look per method family, so one for a rename or a mark does not mute the chat."""
+        self.refusals += 1
         for bucket in [self._side[kind]] if kind in self._side else self._buckets:
             bucket.block(now, retry_after)
             bucket.slow(now, SLOW_FACTOR, SLOW_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from inbox.abilities import Abilities
 from inbox.answers import reword
 from inbox.apply import Effects, Rules, apply
 from inbox.clock import Clock, Wake
-from inbox.errors import InboxError, Locked, Refused, StorageDown, Throttled, Unreachable
+from inbox.errors import ACCEPTED, InboxError, Locked, Refused, StorageDown, Throttled, Unreachable, outcome
 from inbox.fate import tell_general
 from inbox.gate import Deletes, Edits, Gate, Outgoing, Reacts, Receipt
 from inbox.lanes import contact_of
@@ -61,7 +61,7 @@ class Letter:
 
 
 class ClientTarget:
-    """All lanes of one provider."""
+    """All lanes of one provider. `calls`: since the start, by what became of them."""
 
     parallel = 16
 
@@ -84,6 +84,11 @@ class ClientTarget:
         self._trouble: str | None = None
         self._trouble_since: float = 0.0
         self._outage = 0
+        self.calls: Counter[str] = Counter()
+
+    def blocked(self) -> float:
+        """Seconds for which the network, not our own pace, keeps everything back."""
+        return self._account.blocked(self._clock.monotonic())
 
     def wait(self) -> float:
         return self._account.wait(self._clock.monotonic())
@@ -124,11 +129,14 @@ class ClientTarget:
             async with asyncio.timeout(limit):
                 receipt = await self._leave(call)
         except (InboxError, TimeoutError) as error:
+            self.calls[outcome(error)] += 1
             await self._not_taken(call, error)
         except Exception as error:
+            self.calls[outcome(error)] += 1
             self._log.error("send.broken", target=self.name, error=type(error).__name__)
             await self._not_taken(call, TimeoutError())
         else:
+            self.calls[ACCEPTED] += 1
             await self._accepted(call, receipt)
             await self._recovered()
         for wake in self._done:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -15,7 +16,17 @@ from typing import TypeVar
 from inbox.apply import Rules
 from inbox.clock import Clock
 from inbox.desk import Desk, How, Item, Sent
-from inbox.errors import InboxError, Locked, Refused, StorageDown, Throttled, TopicGone, Unreachable
+from inbox.errors import (
+    ACCEPTED,
+    InboxError,
+    Locked,
+    Refused,
+    StorageDown,
+    Throttled,
+    TopicGone,
+    Unreachable,
+    outcome,
+)
 from inbox.fate import tell_general
 from inbox.lanes import DESK, contact_of
 from inbox.log import Log
@@ -30,12 +41,13 @@ UPLOAD_DEADLINE = 180.0
 DEGRADED = 600.0  # seconds after which topics are tried again
 LONGEST_REST = 30.0
 SETTLE_AGAIN = 1.0
+PARTLY = "partly"  # shown in pieces, of which a later one failed
 
 T = TypeVar("T")
 
 
 class DeskTarget:
-    """All lanes of the desk."""
+    """All lanes of the desk. `calls`: since the start, by what became of them."""
 
     name = DESK
     parallel = 8
@@ -68,6 +80,12 @@ class DeskTarget:
         self._resting_until = 0.0
         self._failures = 0
         self.trouble: str | None = None
+        self.calls: Counter[str] = Counter()
+
+    def blocked(self) -> float:
+        """Seconds for which Telegram, not our own pace, keeps everything back."""
+        now = self._clock.monotonic()
+        return max(self._pace.blocked(now), self._resting_until - now, 0.0)
 
     def wait(self) -> float:
         if self._desk.chat_id is None:
@@ -102,11 +120,14 @@ class DeskTarget:
         try:
             done = await self._do(call)
         except (InboxError, TimeoutError) as error:
+            self.calls[outcome(error)] += 1
             await self._not_done(call, error)
         except Exception as error:
+            self.calls[outcome(error)] += 1
             self._log.error("desk.broken", kind=call.kind, error=type(error).__name__)
             await self._not_done(call, Refused("broken", detail=type(error).__name__))
         else:
+            self.calls[ACCEPTED if done else PARTLY] += 1
             if done:
                 self._failures = 0
                 self.trouble = None

@@ -46,7 +46,7 @@ async def test_each_job_runs_once_when_it_is_due_longest_due_first(desk: Desk) -
     assert await desk.see(lambda r: r.next_job_at("note")) is not None
 
 
-async def test_a_job_that_breaks_is_rolled_back_told_to_the_log_and_gone(desk: Desk) -> None:
+async def test_a_job_that_breaks_is_rolled_back_told_to_the_log_and_kept_aside(desk: Desk) -> None:
     jobs = Jobs(desk)
     await jobs.add("break", 0)
     await jobs.add("next", 0)
@@ -56,6 +56,22 @@ async def test_a_job_that_breaks_is_rolled_back_told_to_the_log_and_gone(desk: D
     assert desk.log.count("job.broken") == 1
     assert await desk.see(lambda r: r.setting("half")) is None
     assert await desk.see(lambda r: r.next_job_at("note")) is None
+    assert [(c.kind, c.count) for c in await desk.see(lambda r: r.job_counts())] == [("broken", 1)]
+
+
+async def test_a_job_that_broke_is_tried_again_at_each_start_and_lost_at_none(desk: Desk) -> None:
+    jobs = Jobs(desk)
+    await jobs.add("break", 0)
+    for start in (1, 2):
+        async with running(jobs.worker().run()):
+            await jobs.bell.settle()
+            assert desk.log.count("job.broken") == start
+            assert [(c.kind, c.count) for c in await desk.see(lambda r: r.job_counts())] == [("broken", 1)]
+    jobs.kinds["note"] = lambda unit, job: jobs.ran.append(job.payload["say"])
+    async with running(jobs.worker().run()):
+        await jobs.bell.settle()
+    assert jobs.ran == ["break"]
+    assert await desk.see(lambda r: r.job_counts()) == []
 
 
 async def test_the_mark_of_waiting_comes_after_two_seconds(desk: Desk) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from inbox.errors import StorageDown
 from inbox.model import Act, Delivery, DeliveryState, Part, Text
-from inbox.outbox import Call, Later, OutboxWorker, claim
+from inbox.outbox import BROKEN_REST, Call, Later, OutboxWorker, claim
 from inbox.store import Reading, Unit
 from storage.store import SqlStore
 from tests.inbox.factories import Bell, Desk, came, later, person, running, until
@@ -44,8 +44,8 @@ class Recorder:
         self.pace: deque[float] = deque()
         self.later: dict[str, Later] = {}
         self.fails: list[str] = []
+        self.broken: set[str] = set()
         self.reversed = False
-        self.broken = ""
 
     def wait(self) -> float:
         return self.rest
@@ -56,8 +56,8 @@ class Recorder:
     def prepare(self, reading: Reading, head: Delivery) -> Call | Later:
         assert isinstance(head.content, Part)
         words = head.content.text.plain
-        if words == self.broken:
-            raise ValueError(words)
+        if words in self.broken:
+            raise LookupError(words)
         return self.later.get(words) or Step((head,), words)
 
     def reserve(self, call: Call) -> float:
@@ -222,6 +222,40 @@ async def test_what_is_not_ready_or_has_no_slot_holds_up_only_its_own_lane(lanes
     assert (await lanes.desk.see(lambda r: r.lane_heads("whatsapp"))) == []
 
 
+async def test_a_row_that_breaks_rests_is_counted_and_says_so(lanes: Lanes) -> None:
+    lanes.target.broken.add("odd")
+    message = await lanes.desk.answer("odd", "u1")
+    await lanes.desk.answer("well", "u2")
+    async with lanes.working():
+        await lanes.until_done("well")
+        await until(lambda: _broke(lanes, 1), lanes.bell)
+        assert (lanes.worker.stuck, (await lanes.desk.rows(message))[0].error) == (1, "broken:LookupError:")
+        lanes.desk.clock.move(seconds=BROKEN_REST.total_seconds())
+        await until(lambda: _broke(lanes, 2), lanes.bell)
+        assert lanes.worker.stuck == 1
+        lanes.target.broken.clear()
+        lanes.desk.clock.move(seconds=BROKEN_REST.total_seconds())
+        await lanes.until_done("well", "odd")
+    assert (lanes.worker.stuck, lanes.worker.breaks) == (0, 2)
+
+
+async def test_a_broken_row_that_was_dropped_is_not_counted_for_ever(lanes: Lanes) -> None:
+    lanes.target.broken.add("odd")
+    message = await lanes.desk.answer("odd", "u1")
+    async with lanes.working():
+        await until(lambda: _broke(lanes, 1), lanes.bell)
+        row = (await lanes.desk.rows(message))[0]
+        await lanes.desk.store.write(lambda u: u.set_delivery(row.id, state=S.DROPPED))
+        assert lanes.worker.stuck == 1
+        lanes.desk.clock.move(seconds=2 * BROKEN_REST.total_seconds())
+        await lanes.bell.settle()
+    assert lanes.worker.stuck == 0
+
+
+async def _broke(lanes: Lanes, times: int) -> bool:
+    return lanes.worker.breaks == times
+
+
 async def test_the_target_says_which_lane_is_first(lanes: Lanes) -> None:
     lanes.target.reversed = True
     for n in (1, 2, 3):
@@ -246,7 +280,7 @@ async def test_a_row_that_cannot_be_prepared_rests_alone(lanes: Lanes) -> None:
     for user in ("u1", "u2"):
         await lanes.desk.apply(came(f"m-{user}", "Здравствуйте", person(user)))
         await lanes.desk.answer(f"ответ {user}", user)
-    lanes.target.broken = "ответ u1"
+    lanes.target.broken.add("ответ u1")
     async with lanes.working():
         await lanes.until_done("ответ u2")
     (row,) = await lanes.desk.lane("whatsapp:1")

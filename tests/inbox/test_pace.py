@@ -131,6 +131,7 @@ def test_others_take_one_slot(kind: Kind) -> None:
 def test_a_throttled_message_stops_the_chat_and_halves_the_pace() -> None:
     pace = ChatPace(1.0, 5)
     pace.throttled(0, 8, "message")
+    assert (pace.blocked(0), pace.blocked(8), pace.refusals) == (8, 0, 1)
     assert pace.wait("message", 0) == pace.wait("edit", 0) == pace.wait("reaction", 0) == 8
     made = run(pace, [("message", 0, 1)] * 200, start=0)
     assert [round(c.at) for c in made[:4]] == [8, 10, 12, 14]

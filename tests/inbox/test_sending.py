@@ -291,9 +291,11 @@ async def test_when_the_account_is_throttled_all_wait(desk: Desk, line: Line) ->
         desk.clock.move(seconds=9.9)
         await line.settle()
         assert line.gate.words == ["a"]
+        assert 0 < line.target.blocked() <= 2.1
         desk.clock.move(seconds=3)
         await line.settle()
     assert sorted(line.gate.words) == ["a", "a", "b"]
+    assert (line.target.calls, line.target.blocked()) == ({"throttled": 1, "accepted": 2}, 0)
 
 
 async def test_no_connection_is_tried_again_ever_more_slowly_in_order(desk: Desk, line: Line) -> None:

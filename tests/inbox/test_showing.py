@@ -197,7 +197,10 @@ async def test_calls_that_fail_together_are_one_failure(lanes: Lanes) -> None:
     await asyncio.gather(*(lanes.target.perform(step) for step in steps))
     assert 0 < lanes.target.wait() <= 6
     assert lanes.target.trouble == "unreachable:connect:"
+    assert lanes.target.blocked() == lanes.target.wait()
+    assert lanes.target.calls["unreachable"] == 5
     lanes.desk.clock.move(seconds=6)
+    assert lanes.target.blocked() == 0
     await lanes.drain()
     assert lanes.target.trouble is None
     assert [await lanes.states(f"n{n}") for n in range(5)] == [["sent"]] * 5
