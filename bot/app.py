@@ -28,13 +28,15 @@ from bot import __version__, health
 from bot.backups import Backups
 from bot.catching_up import catch_up
 from bot.config import Config, Switch
-from bot.health import DESK, WORKERS, Health, Metrics, Start
+from bot.exposition import FiguresCollector
+from bot.figures import Hook, Observer
+from bot.health import DESK, WORKERS, Health, Metrics, PartsCollector, Start
 from bot.place import Place, find_place, tell_gate
 from bot.receiver import WebhookSink
 from bot.secrets import Vault, open_vault
 from bot.speech import Speech
 from bot.texts import FluentTexts
-from bot.watch import Watch
+from bot.watch import Watch, Watched
 from gates import catalog
 from gates import web as gate_web
 from gates.http import open_http
@@ -67,6 +69,7 @@ SETTLE = 2.0  # seconds in which what is under way at the end may settle; with t
 CLOSING = 0.5  # seconds for the answers that are under way then
 RETRY = 5.0
 PROBE_EVERY = 3600.0
+CONFLICT = "conflict"  # the reason where another program takes the updates
 
 
 @dataclass(slots=True)
@@ -107,6 +110,7 @@ class App:
     metrics: Metrics
     wakes: Wakes
     sinks: list[SinkWorker]
+    observer: Observer
     started: float
     rate: float | None
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)  # what the owner did before the start is known
@@ -152,7 +156,6 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
     if config.telegram is None:
         raise ValueError("no bot token")
     async with AsyncExitStack() as stack:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
         store = await stack.enter_async_context(open_store(config.data_dir, clock))
         http = await stack.enter_async_context(open_http())
         vault = open_vault(config.data_dir, config.secret_keys)
@@ -179,6 +182,8 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
             await store.write(partial(_meet_receiver, name=receiver.name, url=config.substance.url))
             sinks.append(receiver)
         wakes = Wakes(sinks={s.name: Wake() for s in sinks}, clients={road: Wake() for road in roads})
+        exports = [SinkWorker(s, store, speech, clock, wakes.sinks[s.name], log) for s in sinks]
+        metrics = Metrics(__version__)
         app = App(
             config=config,
             clock=clock,
@@ -193,12 +198,15 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
             blobs=blobs,
             backups=Backups(store, clock, speech, wakes.backups, wakes.outbox, log),
             health=Health(catalog.WEBHOOKS | {"email"}),
-            metrics=Metrics(__version__),
+            metrics=metrics,
             wakes=wakes,
-            sinks=[SinkWorker(s, store, speech, clock, wakes.sinks[s.name], log) for s in sinks],
+            sinks=exports,
+            observer=Observer(store, clock, config.data_dir, gates, exports, metrics.acknowledged),
             started=clock.monotonic(),
             rate=rate,
         )
+        app.metrics.add(PartsCollector(app.health))
+        app.metrics.add(FiguresCollector(lambda: app.observer.latest))
         app.health.mark_started(Start.SCHEMA)
         yield app
 
@@ -417,8 +425,37 @@ def _watch(app: App, desk: DeskWork) -> Watch:
             app.health.set(name, "ok")
         else:
             app.health.set(name, "ok", "off" if state.switch is not Switch.ON else "not available in this version")
-    probes = {name: gate for name, gate in app.gates.items() if isinstance(gate, Probes)}
-    troubles: dict[str, Callable[[], str | None]] = {DESK: lambda: desk.trouble}
-    for name, gate in app.gates.items():
-        troubles[name] = partial(desk.trouble_of, tuple(gate.roads))
-    return Watch(app.store, app.health, app.metrics, probes, troubles, app.sinks, partial(_note, app), log)
+    app.observer.targets = desk.targets
+    app.observer.workers = app.outboxes
+    app.observer.throttled = {desk.target.name: lambda: desk.refusals}
+    app.observer.polled_at = lambda: app.telegram.poller.answered_at
+    gates = [
+        Watched(
+            name,
+            gate.probe,
+            [t for t in desk.targets if t.name in gate.roads],
+            partial(_reception, app, name),
+            besides=[desk.target] if name == app.telegram.provider else [],
+        )
+        for name, gate in app.gates.items()
+        if isinstance(gate, Probes)
+    ]
+    webhook = partial(_of_webhook, app) if app.config.public_url is not None else None
+    return Watch(app.store, app.health, app.observer, gates, desk.target, partial(_note, app), webhook, app.clock, log)
+
+
+def _reception(app: App, gate: str) -> str | None:
+    """Where Telegram's updates go, if not here."""
+    if gate != app.telegram.provider:
+        return None
+    if app.config.public_url is None:
+        trouble = app.telegram.poller.trouble
+        return trouble if trouble is not None and CONFLICT in trouble else None
+    return f"unreachable:{CONFLICT}:" if app.observer.hook is not None and app.observer.hook.elsewhere else None
+
+
+async def _of_webhook(app: App) -> Hook | None:
+    if not app.telegram.registered:
+        return None
+    info = await app.telegram.webhook(app.config.public_url or "")
+    return Hook(info.pending, info.error, info.error_at, info.elsewhere)

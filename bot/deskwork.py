@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,15 @@ from bot.config import Switch
 from bot.console import Console, tell
 from bot.desk import TelegramDesk
 from bot.dispatcher import DeskWorker, make_dispatcher
+from bot.figures import Figures, Target
 from bot.handlers.commands import COMMANDS
-from bot.say import Export, GateHealth, Status
+from bot.render import shown_name
 from bot.speech import Standing
+from bot.status import GateHealth, Status
+from bot.texts.words import Words
 from gates.telegram.api import call, make_bot
 from inbox.errors import InboxError
+from inbox.lanes import contact_of
 from inbox.log import Log
 from inbox.model import Provider, Text
 from inbox.outbox import OutboxWorker
@@ -26,6 +30,7 @@ from inbox.pace import CHAT_BURST, CHAT_RATE, ChatPace
 from inbox.routing import Console as Commands
 from inbox.sending import ClientTarget
 from inbox.showing import DeskTarget
+from inbox.store import Reading
 from inbox.upkeep import MarkWorker, UpkeepWorker
 
 if TYPE_CHECKING:
@@ -51,7 +56,7 @@ class DeskWork:
         self._desk = TelegramDesk(
             self._bot, app.texts, app.blobs, clock, language=config.language, zone=config.timezone
         )
-        pace = _pace(app)
+        self._pace = pace = _pace(app)
         self._upkeep = UpkeepWorker(self._desk, store, rules, clock, pace, wakes.upkeep, log)
         self._marks = MarkWorker(self._desk, store, clock, pace, wakes.marks, log)
         shares = app.telegram.roads[app.telegram.provider].shares_files_with
@@ -127,11 +132,17 @@ class DeskWork:
         self._app.wakes.outbox.ring()
 
     @property
-    def trouble(self) -> str | None:
-        return self._target.trouble
+    def target(self) -> DeskTarget:
+        return self._target
 
-    def trouble_of(self, roads: Sequence[Provider]) -> str | None:
-        return next((t for r in roads if (t := self._clients[r].trouble) is not None), None)
+    @property
+    def targets(self) -> list[Target]:
+        return [self._target, *self._clients.values()]
+
+    @property
+    def refusals(self) -> int:
+        """How often Telegram asked to wait, whatever was called."""
+        return self._pace.refusals
 
     def toast(self, query_id: str, text: str) -> None:
         """Answer a tap, best effort: the act is done already."""
@@ -155,23 +166,16 @@ class DeskWork:
 
     async def standing(self) -> Standing:
         app = self._app
-        queues = await app.store.read(lambda r: r.queues())
-        quarantined = await app.store.read(lambda r: r.count_raws("quarantined"))
+        figures = await app.observer.look()
         states = [self._gate(name) for name in app.config.gates]
-        webhook = next((s for s in app.sinks if s.name == "webhook"), None)
-        lag = timedelta(seconds=max(s.lag for s in app.sinks))
-        newest, failure = app.backups.newest, app.backups.failure
         status = Status(
             uptime=timedelta(seconds=app.clock.monotonic() - app.started),
             version=__version__,
-            data_bytes=app.store.path.stat().st_size,
             gates=tuple(states),
             backend=self._desk.backend if self._desk.chat_id is not None else None,
-            queues=tuple(queues),
-            quarantined=quarantined,
-            export=Export(lag, stopped=webhook.stopped if webhook else False),
-            backup=(newest.at, newest.size) if newest else None,
-            backup_failed=failure.reason if failure else None,
+            figures=figures,
+            longest=await app.store.read(lambda r: _longest(r, figures, app.speech.words)),
+            backup_failed=failure.reason if (failure := app.backups.failure) else None,
         )
         ready = tuple(g.provider for g in states if g.state in ("on", "trouble"))
         return Standing(status, ready, tuple(g.provider for g in states if g.provider not in ready), self._findings)
@@ -179,11 +183,24 @@ class DeskWork:
     def _gate(self, name: str) -> GateHealth:
         gate = self._app.gates.get(name)
         if gate is not None:
-            trouble = self.trouble_of(tuple(gate.roads))
+            troubles = (*(self._clients[road].trouble for road in gate.roads), self._app.observer.troubles.get(name))
+            trouble = next((t for t in troubles if t is not None), None)
             return GateHealth(Provider(name), "trouble" if trouble else "on", trouble or "")
         state = self._app.config.gates[name]
         detail = ", ".join(state.missing)
         return GateHealth(Provider(name), "incomplete" if state.switch is Switch.INCOMPLETE else "off", detail)
+
+
+def _longest(reading: Reading, figures: Figures, words: Words) -> dict[str, str]:
+    """By target, the name of the client who waits longest. A lane of nobody is a fault of ours, and has no name."""
+    names = {}
+    for line in figures.lines:
+        contact = contact_of(line.queue.longest) if line.queue.longest is not None else None
+        if contact is None:
+            continue
+        with suppress(KeyError):
+            names[line.queue.target] = shown_name(reading.contact(contact).name, words)
+    return names
 
 
 def _pace(app: App) -> ChatPace:

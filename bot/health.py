@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 State = Literal["ok", "degraded", "down"]
 
+ACK = "desk_webhook_seconds_bucket"
 STORAGE = "storage"
 DESK = "desk"
 WORKERS = "workers"
@@ -95,6 +98,24 @@ class Health:
         return Part("down" if down else part.state, "; ".join(details))
 
 
+class PartsCollector(Collector):
+    """What /readyz says, for who collects figures."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        ready, body = self._health.report()
+        yield GaugeMetricFamily("desk_ready", "1: /readyz answers 200.", value=float(ready))
+        family = GaugeMetricFamily("desk_part_ok", "1: /readyz calls it ok, 0: degraded or down.", labels=["part"])
+        for name, part in body["parts"].items():
+            family.add_metric([name], float(part["state"] == "ok"))
+        yield family
+
+
 class Metrics:
     """The figures, in a registry of their own. Labels are gates and outcomes, never a person."""
 
@@ -109,8 +130,7 @@ class Metrics:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
         )
-        self._pending = Gauge("desk_outbox_pending", "Deliveries that wait.", ["gate"], registry=registry)
-        self._lag = Gauge("desk_export_lag_seconds", "Age of the oldest event not exported.", registry=registry)
+        Gauge("desk_start_time_seconds", "When the program started.", registry=registry).set_to_current_time()
         Gauge("desk_build_info", "Always 1.", ["version"], registry=registry).labels(version).set(1)
 
     def webhook(self, gate: str, outcome: str, seconds: float) -> None:
@@ -118,11 +138,14 @@ class Metrics:
         if outcome == "stored":
             self._ack.observe(seconds)
 
-    def pending(self, gate: str, count: int) -> None:
-        self._pending.labels(gate).set(count)
+    def add(self, collector: Collector) -> None:
+        """Figures that are asked for when somebody looks."""
+        self._registry.register(collector)
 
-    def export_lag(self, seconds: float) -> None:
-        self._lag.set(seconds)
+    def acknowledged(self) -> dict[float, float]:
+        """By upper edge in seconds, how many webhooks were acknowledged in no more, since the start."""
+        samples = (s for family in self._registry.collect() for s in family.samples)
+        return {float(s.labels["le"]): s.value for s in samples if s.name == ACK}
 
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -161,8 +161,12 @@ def _state(sight: Sight, words: Words) -> str:
 
 
 def _name(sight: Sight, words: Words) -> str:
+    return shown_name(sight.contact.name, words)
+
+
+def shown_name(given: str, words: Words) -> str:
     """Without what turns the line around or shows nothing; a name of nothing else is none."""
-    name = " ".join(_UNSEEN.sub("", sight.contact.name).split())[:NAME_LIMIT]
+    name = " ".join(_UNSEEN.sub("", given).split())[:NAME_LIMIT]
     return name if any(unicodedata.category(c)[0] in "LNPS" for c in name) else words.plain("nameless")
 
 

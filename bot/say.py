@@ -7,8 +7,7 @@ message, `g` networks and the desk itself, `l` a list that is turned.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from bot.texts.words import Words, sentence
@@ -26,7 +25,6 @@ from inbox.model import (
     Span,
     Text,
 )
-from inbox.store import Queue
 from inbox.text import join
 from inbox.texts import Texts
 
@@ -244,6 +242,12 @@ def why(words: Words, provider: Provider, reason: str, code: str = "") -> str:
     return words.plain(f"why-{known.replace('_', '-')}", **values)
 
 
+def cause(words: Words, provider: Provider, error: str) -> str:
+    """Why, with the network's own code, of an error as it is stored."""
+    reason, code = _read(error)
+    return why(words, provider, reason) + _code(words, provider, code)
+
+
 def _read(error: str | None) -> tuple[str, str]:
     """Reason and code of a stored error, "name:reason:code"; where there is no reason, its name stands for it."""
     name, _, rest = (error or "").partition(":")
@@ -356,7 +360,7 @@ def backup_failed(
     reply_to: int | None = None,
 ) -> Notice:
     """reason: "room" (with need and free, bytes), or one of storage.gently's. newest: the last copy that was made."""
-    why = _why_no_backup(words, reason)
+    why = why_no_backup(words, reason)
     if reason == "room":
         why = words.plain("backup-why-room-sizes", need=words.size(need), free=words.size(free))
     last = words.text("backup-last", at=words.moment(newest)) if newest else words.text("backup-last-none")
@@ -365,7 +369,7 @@ def backup_failed(
     return Notice(f"backup:{ref}", text, ((retry,),), reply_to, silent=False)
 
 
-def _why_no_backup(words: Words, reason: str) -> str:
+def why_no_backup(words: Words, reason: str) -> str:
     return words.plain(_NO_BACKUP.get(reason, "backup-why-other"), code=reason)
 
 
@@ -421,106 +425,6 @@ def command_list(texts: Texts, language: str) -> list[tuple[str, str]]:
 
 def client_command_list(texts: Texts, language: str) -> list[tuple[str, str]]:
     return [(name, texts.plain(f"menu-{name}", language)) for name in CLIENT_COMMANDS]
-
-
-@dataclass(frozen=True, slots=True)
-class GateHealth:
-    """state: on, trouble (detail: the stored error), off, incomplete (detail: the missing settings)."""
-
-    provider: Provider
-    state: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """The receiver of the export. failing_since: no answer from then on; stopped: it answered 410."""
-
-    lag: timedelta
-    failing_since: datetime | None = None
-    stopped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """backend: private, forum, reply, or None while nobody has claimed the desk. backup: when, and bytes.
-    backup_failed: why there is no newer one, as `backup_failed` names it.
-    """
-
-    uptime: timedelta
-    version: str
-    data_bytes: int
-    gates: tuple[GateHealth, ...]
-    backend: str | None
-    queues: tuple[Queue, ...]
-    quarantined: int = 0
-    export: Export | None = None
-    backup: tuple[datetime, int] | None = None
-    backup_failed: str | None = None
-
-
-def status_text(words: Words, status: Status) -> Text:
-    return join(list(_status_lines(words, status)))
-
-
-def _status_lines(words: Words, status: Status) -> Iterator[Text]:
-    uptime, size = words.duration(status.uptime), words.size(status.data_bytes)
-    yield words.text("status-head", uptime=uptime, version=status.version, size=size)
-    for gate in status.gates:
-        yield _gate_line(words, gate)
-    yield words.text(f"status-desk-{status.backend or 'unclaimed'}")
-    yield from _queue_lines(words, status.queues)
-    if status.quarantined:
-        yield words.text("status-quarantined", count=status.quarantined)
-    if status.export is not None:
-        yield _export_line(words, status.export)
-    if status.backup is None:
-        yield words.text("status-backup-none")
-    else:
-        at, bytes_ = status.backup
-        yield words.text("status-backup", at=words.moment(at), size=words.size(bytes_))
-    if status.backup_failed is not None:
-        yield words.text("status-backup-failed", why=_why_no_backup(words, status.backup_failed))
-
-
-def _gate_line(words: Words, gate: GateHealth) -> Text:
-    name = sentence(words.gate(gate.provider))
-    match gate.state:
-        case "on":
-            return words.text("status-gate-on", gate=name)
-        case "trouble":
-            reason, code = _read(gate.detail)
-            cause = why(words, gate.provider, reason) + _code(words, gate.provider, code)
-            return words.text("status-gate-trouble", gate=name, why=cause)
-        case "incomplete":
-            return words.text("status-gate-incomplete", gate=name, settings=gate.detail)
-        case _:
-            return words.text("status-gate-off", gate=name)
-
-
-def _queue_lines(words: Words, queues: Sequence[Queue]) -> Iterator[Text]:
-    waiting = [q for q in queues if q.waiting]
-    for queue in waiting:
-        wait = words.duration(words.now - queue.oldest if queue.oldest else timedelta())
-        if queue.target == "desk":
-            yield words.text("status-queue-desk", count=queue.waiting, wait=wait)
-        else:
-            where = words.in_gate(Provider(queue.target))
-            yield words.text("status-queue-gate", where=where, count=queue.waiting, wait=wait)
-    if not waiting:
-        yield words.text("status-queue-empty")
-    if uncertain := sum(q.uncertain for q in queues):
-        yield words.text("status-uncertain", count=uncertain)
-    if parked := sum(q.parked for q in queues):
-        yield words.text("status-parked", count=parked)
-
-
-def _export_line(words: Words, export: Export) -> Text:
-    if export.stopped:
-        return words.text("status-export-stopped")
-    if export.failing_since is not None:
-        return words.text("status-export-failing", since=words.when(export.failing_since))
-    return words.text("status-export", lag=words.duration(export.lag))
 
 
 def reply_button(words: Words, contact_id: ContactId) -> Button:

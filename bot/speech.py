@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import say
-from bot.say import OwnerVoice, Status
+from bot.say import OwnerVoice
+from bot.status import Status, status_text
 from inbox.backups import Asked
 from inbox.model import Contact, Delivery, Notice, Provider, Text
 
@@ -59,7 +60,7 @@ class Speech(OwnerVoice):
         return say.answer(say.help_text(self.words, name) or say.help_text(self.words) or Text(), message_id)
 
     def status(self, message_id: int, standing: Standing) -> Notice:
-        return say.answer(say.status_text(self.words, standing.status), message_id)
+        return say.answer(status_text(self.words, standing.status), message_id)
 
     def backup_begun(self, who: Asked) -> Notice:
         return say.backup_begun(self.words, who.ref, who.reply_to)

@@ -97,7 +97,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A run of formatting. kind: bold, italic, underline, strike, spoiler, code, pre, quote, link, mention."""
+    """A run of formatting. kind: bold, italic, underline, strike, spoiler, code, pre, quote, link, mention;
+    folded (a quote of which only the beginning is seen at first) is ours only.
+    """
 
     kind: str
     start: int  # code points, not UTF-16

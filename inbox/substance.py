@@ -71,6 +71,11 @@ class SinkWorker:
         return self._sink.name
 
     @property
+    def cursor(self) -> int:
+        """The last event that it took."""
+        return self._cursor
+
+    @property
     def lag(self) -> float:
         return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
 

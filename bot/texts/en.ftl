@@ -290,7 +290,7 @@ about-help =
     `/help`~— six lines about the console and the list of commands
     `/help del`~— more about one command
 about-status =
-    `/status`~— what works and what does not: networks, queues to clients and to here, export, backup, version
+    `/status`~— what needs attention and what waits; the rest (networks, intake, export, backup, version) is folded
 about-start =
     `/start`~— what is connected, what is not, and how to switch topics on
 about-del =
@@ -345,27 +345,42 @@ button-this-client = This client only
 
 ## Status
 
-status-head = Up { $uptime } · version { $version } · data { $size }
+status-wrong = **Needs attention**
+status-well = **All is well**
+status-head = Up { $uptime } · version { $version }
 status-gate-on = { $gate } ✓
 status-gate-trouble = { $gate } ✗ { $why }
-status-gate-off = { $gate }~— not connected
+status-gates-off = Not connected: { $gates }
 status-gate-incomplete = { $gate }~— missing { $settings }
+status-gate-blocked = { $gate } ✗ asks to wait { $wait }
+status-desk-blocked = Desk ✗ Telegram asks to wait { $wait }
 status-desk-private = Desk: topics in the private chat
 status-desk-forum = Desk: group with topics
 status-desk-reply = Desk: no topics, by replies
 status-desk-unclaimed = The desk is not claimed yet
+status-new = Taken but not sorted yet: { $count }, the longest { $wait }
 status-queue-empty = The queue is empty
-status-queue-desk = Waiting to be shown here: { $count }, the longest { $wait }
-status-queue-gate = Waiting to be sent { $where }: { $count }, the longest { $wait }
+status-queue-desk = Waiting to be shown here: { $count }, the longest { $wait }{ $who }
+status-queue-gate = Waiting to be sent { $where }: { $count }, the longest { $wait }{ $who }
 status-uncertain = Unknown whether it arrived: { $count }
 status-parked = Set aside until decided: { $count }
-status-quarantined = Data from networks not understood: { $count }
+status-stuck = Held by a fault of the program: { $count }
+status-broken-jobs = A fault of the program, tried again at the next start: { $count }
+status-quarantined = Data from networks not understood: { $count } ({ $gates })
+status-hook-error = Telegram could not deliver here { $at }: { $error }
+status-hook-pending = Waiting at Telegram itself: { $count }
+status-last = { $gate }: last event { $at }
+status-ack = Taken in 5~min: half within { $quick }~ms, 99~of~100 within { $slow }~ms
 status-export = Export ✓ lag { $lag }
+status-export-behind = Export ✗ behind by { $lag }, events: { $count }
 status-export-failing = Export ✗ the receiver has not answered since { $since }
 status-export-stopped = Export ✗ the receiver refuses to take it
 status-backup = Backup: { $at }, { $size }
+status-backup-old = The backup is old: { $at }
 status-backup-none = No backup yet
 status-backup-failed = Backup ✗ no new one was made: { $why }
+status-disk = Data { $size }, free { $free }
+status-disk-low = Little room: { $free } free
 
 ## Troubles and what else the product says by itself
 

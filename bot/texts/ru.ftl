@@ -291,7 +291,7 @@ about-help =
     `/help`~— шесть строк о пульте и список команд
     `/help del`~— подробно об одной команде
 about-status =
-    `/status`~— что работает и что нет: сети, очередь к клиентам и сюда, выгрузка, резервная копия, версия
+    `/status`~— что требует внимания и что ждёт; остальное (сети, приём, выгрузка, копия, версия) свёрнуто
 about-start =
     `/start`~— что подключено, что нет и как включить темы
 about-del =
@@ -346,27 +346,42 @@ button-this-client = Только этот клиент
 
 ## Status
 
-status-head = Работает { $uptime } · версия { $version } · данные { $size }
+status-wrong = **Требует внимания**
+status-well = **Всё работает**
+status-head = Работает { $uptime } · версия { $version }
 status-gate-on = { $gate } ✓
 status-gate-trouble = { $gate } ✗ { $why }
-status-gate-off = { $gate }~— не подключено
+status-gates-off = Не подключено: { $gates }
 status-gate-incomplete = { $gate }~— не хватает { $settings }
+status-gate-blocked = { $gate } ✗ просит подождать { $wait }
+status-desk-blocked = Пульт ✗ Telegram просит подождать { $wait }
 status-desk-private = Пульт: темы в личном чате
 status-desk-forum = Пульт: группа с темами
 status-desk-reply = Пульт: без тем, ответами на сообщения
 status-desk-unclaimed = Пульт ещё не привязан
+status-new = Приняты, но не разобраны: { $count }, дольше всего { $wait }
 status-queue-empty = Очередь пуста
-status-queue-desk = Ждут показа здесь: { $count }, дольше всего { $wait }
-status-queue-gate = Ждут отправки { $where }: { $count }, дольше всего { $wait }
+status-queue-desk = Ждут показа здесь: { $count }, дольше всего { $wait }{ $who }
+status-queue-gate = Ждут отправки { $where }: { $count }, дольше всего { $wait }{ $who }
 status-uncertain = Неизвестно, дошло ли: { $count }
 status-parked = Отложены до решения: { $count }
-status-quarantined = Непонятые данные от сетей: { $count }
+status-stuck = Не уходят из-за ошибки в программе: { $count }
+status-broken-jobs = Ошибка в программе, повтор при запуске: { $count }
+status-quarantined = Непонятые данные от сетей: { $count } ({ $gates })
+status-hook-error = Telegram не смог доставить сюда { $at }: { $error }
+status-hook-pending = Ждут в самом Telegram: { $count }
+status-last = { $gate }: последнее событие { $at }
+status-ack = Приём за 5~мин: половина до { $quick }~мс, 99~из~100 до { $slow }~мс
 status-export = Выгрузка ✓ отставание { $lag }
+status-export-behind = Выгрузка ✗ отстаёт на { $lag }, событий: { $count }
 status-export-failing = Выгрузка ✗ приёмник не отвечает с { $since }
 status-export-stopped = Выгрузка ✗ приёмник отказался принимать
 status-backup = Копия: { $at }, { $size }
+status-backup-old = Копия старая: { $at }
 status-backup-none = Копии ещё нет
 status-backup-failed = Копия ✗ новая не сделана: { $why }
+status-disk = Данные { $size }, свободно { $free }
+status-disk-low = Мало места: свободно { $free }
 
 ## Troubles and what else the product says by itself
 

@@ -34,6 +34,7 @@ _TYPES = {
     "code": "code",
     "pre": "pre",
     "quote": "blockquote",
+    "folded": "expandable_blockquote",
     "link": "text_link",
     "mention": "text_link",  # Telegram itself turns a link to tg://user?id= into a mention
 }

@@ -7,6 +7,8 @@ anything can be sent.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -36,6 +38,16 @@ VERIFY_HEADER = "x-telegram-bot-api-secret-token"
 WEBHOOK_PATH = "/webhooks/telegram"
 MAX_CONNECTIONS = 40
 PROBE_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookInfo:
+    """elsewhere: another address than ours is set. pending: updates that wait at Telegram. error: its last one."""
+
+    elsewhere: bool
+    pending: int
+    error: str | None = None
+    error_at: datetime | None = None
 
 
 class TelegramGate:
@@ -148,7 +160,7 @@ class TelegramGate:
         await self._wire.call(
             "setWebhook",
             {
-                "url": f"{public_url.rstrip('/')}{WEBHOOK_PATH}",
+                "url": _address(public_url),
                 "secret_token": self._settings.webhook_secret.get_secret_value(),
                 "allowed_updates": list(UPDATE_KINDS),
                 "max_connections": MAX_CONNECTIONS,
@@ -162,6 +174,18 @@ class TelegramGate:
         info = await self._wire.call("getWebhookInfo", {}, timeout=PROBE_TIMEOUT)
         return (integer(info, "pending_update_count") or 0) if isinstance(info, dict) else 0
 
+    async def webhook(self, public_url: str) -> WebhookInfo:
+        """What Telegram says of our webhook. Raises as `probe` does, and Refused."""
+        info = await self._wire.call("getWebhookInfo", {}, timeout=PROBE_TIMEOUT)
+        info = info if isinstance(info, dict) else {}
+        at = integer(info, "last_error_date")
+        return WebhookInfo(
+            elsewhere=word(info, "url") != _address(public_url),
+            pending=integer(info, "pending_update_count") or 0,
+            error=word(info, "last_error_message") if at is not None else None,
+            error_at=_moment(at),
+        )
+
     async def probe(self) -> None:
         """Whether Telegram answers and the token lives."""
         await self._wire.call("getMe", {}, timeout=PROBE_TIMEOUT)
@@ -170,3 +194,14 @@ class TelegramGate:
         if self._sender is None:
             raise Unreachable("starting")
         return self._sender
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _address(public_url: str) -> str:
+    return f"{public_url.rstrip('/')}{WEBHOOK_PATH}"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -28,7 +29,9 @@ _log = structlog.get_logger("gates.telegram.polling")
 
 
 class Poller:
-    """`asked`: whether updates were asked for at least once. `trouble`: the last failure as InboxError.stored()."""
+    """`asked`: whether updates were asked for at least once. `trouble`: the last failure as InboxError.stored().
+    `answered_at`: when updates, or none, were last given.
+    """
 
     def __init__(self, wire: Wire, clock: Clock, *, long_poll: int = LONG_POLL, first_pause: float = 1.0) -> None:
         self._wire = wire
@@ -38,6 +41,7 @@ class Poller:
         self._failures = 0
         self.asked = False
         self.trouble: str | None = None
+        self.answered_at: datetime | None = None
 
     async def fetch(self, cursor: str | None) -> AsyncIterator[tuple[str, list[Raw]]]:
         """Yield (next offset, updates) for ever; an offset is confirmed to Telegram by the request after it.
@@ -85,6 +89,7 @@ class Poller:
         result = await self._wire.call("getUpdates", parameters, timeout=self._long_poll + 15)
         if not isinstance(result, list):
             raise Unreachable("answer")
+        self.answered_at = self._clock.now()
         return [update for update in result if isinstance(update, dict)]
 
     def _raw(self, update: dict[str, Any]) -> Raw:

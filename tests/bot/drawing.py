@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)  # 14:00 in Moscow
 ZONE = ZoneInfo("Europe/Moscow")
 TEXTS = FluentTexts(strict=True)
 
-_MARKS = {"bold": ("**", "**"), "italic": ("_", "_"), "code": ("`", "`"), "quote": ("> ", "")}
+_MARKS = {"bold": ("**", "**"), "italic": ("_", "_"), "code": ("`", "`"), "quote": ("> ", ""), "folded": (">> ", "")}
 
 
 class StoppedClock:

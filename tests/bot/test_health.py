@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, make_mocked_request
 
-from bot.health import Health, Metrics, Start, routes
+from bot.health import Health, Metrics, PartsCollector, Start, routes
 from gates.web import Counters
 
 Client = TestClient[web.Request, web.Application]
@@ -159,16 +160,30 @@ def test_the_figures() -> None:
     counters: Counters = metrics
     counters.webhook("whatsapp", "stored", 0.004)
     counters.webhook("whatsapp", "unverified", 5.0)
-    metrics.pending("telegram", 3)
-    metrics.export_lag(0.5)
     lines = metrics.exposition().decode().splitlines()
     for line in (
         'desk_webhooks_total{gate="whatsapp",outcome="stored"} 1.0',
         'desk_webhooks_total{gate="whatsapp",outcome="unverified"} 1.0',
         "desk_webhook_seconds_count 1.0",
         'desk_webhook_seconds_bucket{le="0.005"} 1.0',
-        'desk_outbox_pending{gate="telegram"} 3.0',
-        "desk_export_lag_seconds 0.5",
     ):
         assert line in lines
     assert not [line for line in lines if line.startswith(("python_", "process_"))]
+    assert any(line.startswith("desk_start_time_seconds 1") for line in lines)
+    assert (metrics.acknowledged()[0.0025], metrics.acknowledged()[0.005], metrics.acknowledged()[math.inf]) == (
+        0,
+        1,
+        1,
+    )
+
+
+def test_the_parts_among_the_figures() -> None:
+    metrics, health = Metrics("1"), started()
+    metrics.add(PartsCollector(health))
+    health.set("whatsapp", "degraded", "token refused (190)")
+    lines = metrics.exposition().decode().splitlines()
+    assert 'desk_part_ok{part="whatsapp"} 0.0' in lines
+    assert 'desk_part_ok{part="desk"} 1.0' in lines
+    assert "desk_ready 1.0" in lines
+    health.stop()
+    assert "desk_ready 0.0" in metrics.exposition().decode().splitlines()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot import say
+from bot.figures import Disk, Figures, Hook, Line, Receiver
+from bot.status import GateHealth, Status, status_text
 from bot.texts import LANGUAGES
 from inbox.model import (
     Act,
@@ -24,7 +28,7 @@ from inbox.model import (
     Provider,
     Text,
 )
-from inbox.store import Queue
+from inbox.store import JobCount, Queue
 from inbox.voice import Voice
 from tests.bot.drawing import NOW, TEXTS, ZONE, StoppedClock, compare, draw_notice, draw_text, words
 
@@ -126,37 +130,80 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "claimed, all is well", say.claimed(line, [TELEGRAM, WHATSAPP], [], [])
 
 
-STATUS = say.Status(
-    uptime=timedelta(days=6, hours=4),
-    version="1.4.2",
-    data_bytes=38 * 1024**2,
-    gates=(
-        say.GateHealth(TELEGRAM, "on"),
-        say.GateHealth(WHATSAPP, "trouble", "locked:token:190"),
-        say.GateHealth(INSTAGRAM, "incomplete", "INSTAGRAM_ACCESS_TOKEN"),
-        say.GateHealth(MAIL, "off"),
-    ),
-    backend="private",
-    queues=(
-        Queue("desk", 3, NOW - timedelta(minutes=2), 0, 0),
-        Queue("whatsapp", 2, NOW - timedelta(hours=1, minutes=5), 1, 1),
-        Queue("telegram", 0, None, 0, 0),
-    ),
-    quarantined=2,
-    export=say.Export(timedelta(seconds=0.1)),
-    backup=(NOW - timedelta(hours=10), 3_250_000),
-    backup_failed="room",
+QUIET = Figures(
+    at=NOW,
+    lines=(Line(Queue("desk", 0, None, 0, 0)), Line(Queue("telegram", 0, None, 0, 0))),
+    new=0,
+    new_since=None,
+    updates=0,
+    quarantined={TELEGRAM: 0, WHATSAPP: 0},
+    newest={TELEGRAM: NOW - timedelta(hours=2), WHATSAPP: NOW - timedelta(days=3)},
+    receivers=(Receiver("file", 0.0, 0), Receiver("webhook", 0.1, 1)),
+    jobs=(),
+    disk=Disk(38 * 1024**2, 0, 12 * 1024**3, (NOW - timedelta(hours=10), 3_250_000)),
+    writes=0,
+    commits=7,
+    tasks={},
+    hook=Hook(0),
+    quick=0.005,
+    slow=0.025,
 )
-QUIET = say.Status(timedelta(minutes=1), "1.4.2", 100_000, (say.GateHealth(TELEGRAM, "on"),), None, ())
+BUSY = replace(
+    QUIET,
+    lines=(
+        Line(Queue("desk", 3, NOW - timedelta(minutes=2), 0, 0, 2, "desk:1")),
+        Line(Queue("telegram", 0, None, 0, 0), blocked=11.4),
+        Line(Queue("whatsapp", 2, NOW - timedelta(hours=1, minutes=5), 1, 1, 1, "whatsapp:2"), stuck=1, blocked=30),
+    ),
+    new=4,
+    new_since=NOW - timedelta(minutes=3),
+    quarantined={TELEGRAM: 1, WHATSAPP: 2},
+    jobs=(JobCount("broken", 1, NOW), JobCount("fetch", 2, NOW)),
+    disk=Disk(38 * 1024**2, 0, 60 * 1024**2, (NOW - timedelta(days=3), 3_250_000)),
+    hook=Hook(64, "Connection refused", NOW - timedelta(minutes=8)),
+    receivers=(Receiver("file", 0.0, 0), Receiver("webhook", 600.0, 12, failing_since=NOW - timedelta(minutes=10))),
+    slow=math.inf,
+)
+ALL_ON = (GateHealth(TELEGRAM, "on"), GateHealth(WHATSAPP, "on"), GateHealth(MAIL, "off"), GateHealth(INSTAGRAM, "off"))
+UPTIME = timedelta(days=6, hours=4)
+WELL = Status(UPTIME, "1.4.2", ALL_ON, "private", QUIET)
+WRONG = Status(
+    UPTIME,
+    "1.4.2",
+    (
+        GateHealth(TELEGRAM, "on"),
+        GateHealth(WHATSAPP, "trouble", "locked:token:190"),
+        GateHealth(INSTAGRAM, "incomplete", "INSTAGRAM_ACCESS_TOKEN"),
+        GateHealth(MAIL, "off"),
+    ),
+    "private",
+    BUSY,
+    {"desk": "Анна Петрова", "whatsapp": "Игорь"},
+)
+NEW = replace(QUIET, newest={}, quick=None, slow=None, hook=None, disk=Disk(100_000, 0, 12 * 1024**3, None), lines=())
+
+
+def statuses() -> Iterator[tuple[str, Status]]:
+    yield "all is well", WELL
+    yield "much is wrong", WRONG
+    yield "first minute", Status(timedelta(minutes=1), "1.4.2", ALL_ON[:1], None, NEW)
+    yield "no new copy", replace(WELL, backup_failed="room")
+    yield "no copy after a week", Status(UPTIME, "1.4.2", (), "forum", NEW)
+    some = replace(QUIET, lines=BUSY.lines[:1])
+    yield "a burst", replace(WELL, figures=some, longest={"desk": "Анна Петрова"})
+    blocked = replace(QUIET, lines=(Line(Queue("desk", 1, NOW, 0, 0, 1, "desk:0"), blocked=12.0),))
+    yield "429", replace(WELL, figures=blocked)
+    for name, receiver in (
+        ("stopped", Receiver("webhook", 0.0, 3, stopped=True)),
+        ("behind", Receiver("file", 90.0, 5)),
+    ):
+        yield f"export {name}", replace(WELL, figures=replace(QUIET, receivers=(receiver,)))
 
 
 def screens(language: str) -> Iterator[tuple[str, Text]]:
     line = words(language)
-    yield "status", say.status_text(line, STATUS)
-    yield "status, first minute", say.status_text(line, QUIET)
-    for export in (say.Export(timedelta(), failing_since=NOW), say.Export(timedelta(), stopped=True)):
-        status = say.Status(timedelta(), "1", 0, (), "forum", (), export=export)
-        yield f"status, export stopped={export.stopped}", say.status_text(line, status)
+    for name, status in statuses():
+        yield f"status, {name}", status_text(line, status)
     for name in ("", *say.COMMANDS, *say.UNLISTED):
         text = say.help_text(line, name)
         assert text is not None

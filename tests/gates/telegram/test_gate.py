@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from gates.telegram.abilities import DOWNLOAD_LIMIT
 from gates.telegram.access import Connection, DeskPlace
-from gates.telegram.gate import TelegramGate
+from gates.telegram.gate import TelegramGate, WebhookInfo
 from gates.telegram.names import TELEGRAM
 from gates.telegram.parse import UPDATE_KINDS
 from gates.telegram.settings import TelegramSettings
@@ -168,6 +169,20 @@ async def test_a_webhook_that_telegram_does_not_take(gate: TelegramGate, server:
     with pytest.raises(Refused):
         await gate.register("https://desk.example")
     assert not gate.registered
+
+
+async def test_what_telegram_says_of_the_webhook(gate: TelegramGate, server: Server) -> None:
+    ours = "https://desk.example.com"
+    server.will("getWebhookInfo", ok({"url": f"{ours}/webhooks/telegram", "pending_update_count": 3}))
+    assert await gate.webhook(ours) == WebhookInfo(elsewhere=False, pending=3)
+    error = {"last_error_date": 1_790_000_000, "last_error_message": "Connection refused"}
+    server.will("getWebhookInfo", ok({"url": "https://other.example.com", **error}))
+    at = datetime.fromtimestamp(1_790_000_000, UTC)
+    assert await gate.webhook(ours) == WebhookInfo(True, 0, "Connection refused", at)
+    odds: list[object] = [{"last_error_date": 2**62, "pending_update_count": "x"}, [], None]
+    for odd in odds:
+        server.will("getWebhookInfo", ok(odd))
+        assert (await gate.webhook(ours)).error_at is None
 
 
 async def test_a_probe(gate: TelegramGate, server: Server) -> None:

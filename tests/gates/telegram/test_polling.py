@@ -52,6 +52,13 @@ async def test_it_goes_on_from_the_cursor(poller: Poller, server: Server) -> Non
     assert server.asked("getUpdates")[0].fields["offset"] == 88
 
 
+async def test_when_telegram_last_answered_is_known(poller: Poller, server: Server) -> None:
+    assert poller.answered_at is None
+    server.will("getUpdates", ok(UPDATES))
+    await first(poller.fetch(None))
+    assert poller.answered_at is not None
+
+
 async def test_a_webhook_is_taken_away_first_and_drops_nothing(poller: Poller, server: Server) -> None:
     server.will("getWebhookInfo", ok({"url": "https://old.example/hook"}))
     server.will("getUpdates", ok(UPDATES))
