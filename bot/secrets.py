@@ -51,6 +51,17 @@ def open_vault(data_dir: Path, secret_keys: Sequence[SecretStr]) -> Vault:
     return Vault(keys)
 
 
+def peek(data_dir: Path, secret_keys: Sequence[SecretStr]) -> Vault | None:
+    """The same keys for one who only looks: nothing is made or changed. None: there is no key that can be read."""
+    keys = [key.get_secret_value() for key in secret_keys]
+    try:
+        keys.append((data_dir / KEY_FILE).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        pass
+    keys = [key for key in keys if key]
+    return Vault(keys) if keys else None
+
+
 def _fernet(key: str) -> Fernet:
     """A Fernet key as it is; of any other text the SHA-256."""
     try:

@@ -104,6 +104,14 @@ class DeliveriesReading(Rows):
             _queue(name, waiting.get(name, 0), lanes.get(name), aside.get(name)) for name in sorted({*waiting, *aside})
         ]
 
+    def broken_rows(self) -> dict[str, int]:
+        """By target, those that could not be made into a call. Walks over all that waits."""
+        sql = (
+            "select target, count(*) as n from deliveries where state = 'waiting' and error >= 'broken:' "
+            "and error < 'broken;' group by target"
+        )
+        return {row["target"]: row["n"] for row in self._all(sql)}
+
     def failed_lately(self, newest: int) -> dict[str, int]:
         return {row["target"]: row["failed"] for row in self._all(FAILED, newest)}
 

@@ -65,12 +65,29 @@ def line(event: Event) -> bytes:
 
 def last_event_id(folder: Path) -> int | None:
     """The id on the last whole line of the newest file; a line that a kill cut short is taken away first."""
-    for path in sorted(folder.glob("????-??-??.jsonl"), reverse=True):
+    for path in _newest_first(folder):
         _cut_half_line(path)
         last = _last_line(path)
         if last:
-            return int(json.loads(last)["data"]["id"])
+            return _id_of(last)
     return None
+
+
+def newest_event_id(folder: Path) -> int | None:
+    """The same without touching the files: a line that is not whole is passed over."""
+    for path in _newest_first(folder):
+        last = _last_line(path)
+        if last:
+            return _id_of(last)
+    return None
+
+
+def _id_of(line: bytes) -> int:
+    return int(json.loads(line)["data"]["id"])
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("????-??-??.jsonl"), reverse=True)
 
 
 def _cut_half_line(path: Path) -> None:
@@ -80,7 +97,8 @@ def _cut_half_line(path: Path) -> None:
 
 
 def _last_line(path: Path) -> bytes:
-    return _tail(path).rstrip(b"\n").rpartition(b"\n")[2]
+    data = _tail(path)
+    return data[: data.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def _tail(path: Path, size: int = 1 << 20) -> bytes:

@@ -11,8 +11,9 @@ from pathlib import Path
 from sqlite3 import sqlite_version_info
 
 from bot.commands.trouble import FAILED, refused
-from bot.config import ENV_FILE, Findings, examine
+from bot.config import ENV_FILE, Findings, Switch, examine
 from bot.doctor import machine, setup
+from bot.doctor.contents import Setup
 from bot.doctor.data import data, is_running
 from bot.doctor.findings import Finding, Level, as_json, as_text, warning
 from gates.catalog import BUILDERS
@@ -45,7 +46,10 @@ def offline(found: Findings, environ: Mapping[str, str], env_file: Path) -> Iter
     yield setup.public_url(config)
     yield from setup.railway(environ, config.data_dir)
     yield machine.clock(now, config.timezone)
-    yield from data(config.data_dir, now, has_secret_key=bool(config.secret_keys))
+    yield setup.port(config, running=is_running(config.data_dir))
+    gates = [name for name, state in config.gates.items() if state.switch is Switch.ON and name in BUILDERS]
+    known = Setup(config.secret_keys, gates, receiver=config.substance is not None)
+    yield from data(config.data_dir, now, has_secret_key=bool(config.secret_keys), setup=known)
 
 
 def _online(found: Findings) -> list[Finding]:

@@ -8,38 +8,59 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.doctor.contents import Setup, contents
 from bot.doctor.findings import Finding, broken, fine, warning
 from bot.secrets import KEY_FILE
-from inbox.model import DeliveryState
 from storage import inspect
 from storage.backup import FOLDER as BACKUPS
 from storage.backup import copies
-from storage.db import FILE, LOCK, open_read_only
+from storage.db import FILE, LOCK
 from storage.migrate import migrations
-from storage.unit import SqlReading
+from storage.substance import FOLDER as SUBSTANCE
 
 LEAST_FREE = 50 * 1024**2
 ROOM = 100 * 1024**2  # besides room for one more copy of the database
-WAIT = timedelta(hours=1)
 BACKUP_AGE = timedelta(days=2)
 BACKUP_AGE_RUNNING = timedelta(hours=4)
-SINKS = ("file", "webhook")
 
 
-def data(folder: Path, now: datetime, *, has_secret_key: bool) -> Iterator[Finding]:
+def data(folder: Path, now: datetime, *, has_secret_key: bool, setup: Setup | None = None) -> Iterator[Finding]:
+    """setup: what the settings say of it; None: nothing but the folder is known."""
     path = folder / FILE
     yield from disk(folder, path.stat().st_size if path.is_file() else 0)
-    yield lock(folder)
+    yield from rights(folder)
+    yield lock(folder, has_database=path.is_file())
     yield from secret_key(folder, has_secret_key, path.is_file())
     if not path.is_file():
-        yield fine("database", f"{path} does not exist yet: the first start makes it")
+        yield missing(folder)
         return
-    yield from database(path, now)
+    yield from database(folder, now, setup or Setup())
     yield backup(folder, now)
+
+
+def missing(folder: Path) -> Finding:
+    """No database is right before the first start only."""
+    left = [name for name in (SUBSTANCE, BACKUPS) if (folder / name).exists()]
+    if left or is_running(folder):
+        others = f", though {', '.join(f'{name}/' for name in left)} is there" if left else ", though the bot runs"
+        return broken("database", f"{folder / FILE} is missing{others}", f"stop, put the newest of {BACKUPS}/ in place")
+    return fine("database", f"{folder / FILE} does not exist yet: the first start makes it")
+
+
+def rights(folder: Path) -> Iterator[Finding]:
+    """Conversations lie in it: nobody else on the machine has to see them."""
+    for path, mask in ((folder, 0o007), (folder / FILE, 0o077)):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue
+        if mode & mask:
+            yield warning(
+                "data.rights", f"others can read {path}", f"chmod {'700' if path == folder else '600'} {path}"
+            )
 
 
 def disk(folder: Path, database_size: int) -> Iterator[Finding]:
@@ -81,8 +102,14 @@ def is_running(folder: Path) -> bool:
         os.close(handle)
 
 
-def lock(folder: Path) -> Finding:
-    return fine("running", "yes" if is_running(folder) else "no")
+def lock(folder: Path, *, has_database: bool) -> Finding:
+    if is_running(folder):
+        return fine("running", "yes")
+    if not has_database:
+        return fine("running", "no")
+    return warning(
+        "running", "no: nothing is taken, shown or sent", "start it; beforehand this finding is as it should be"
+    )
 
 
 def secret_key(folder: Path, has_setting: bool, has_database: bool) -> Iterator[Finding]:
@@ -106,7 +133,8 @@ def secret_key(folder: Path, has_setting: bool, has_database: bool) -> Iterator[
         yield fine(check, "is made at the first start")
 
 
-def database(path: Path, now: datetime) -> Iterator[Finding]:
+def database(folder: Path, now: datetime, setup: Setup) -> Iterator[Finding]:
+    path = folder / FILE
     try:
         finding = inspect.integrity(path)
         found, known = inspect.schema_version(path), migrations()[-1].number
@@ -126,58 +154,7 @@ def database(path: Path, now: datetime) -> Iterator[Finding]:
         yield fine("database.schema", f"{found}: the next start brings it to {known}, after a copy")
     else:
         yield fine("database.schema", f"{found}")
-        yield from contents(path, now)
-
-
-def contents(path: Path, now: datetime) -> Iterator[Finding]:
-    """What waits and what was not understood."""
-    if next(inspect.events_since(path, now + timedelta(minutes=1)), None) is not None:
-        yield broken("clock.stored", "the clock is behind what is already stored", "set the clock, switch time sync on")
-    with closing(open_read_only(path)) as connection:
-        reading = SqlReading(connection)
-        yield quarantine(reading.count_raws("quarantined"))
-        yield from queues(reading, now)
-        yield from sinks(reading)
-
-
-def quarantine(count: int) -> Finding:
-    if count:
-        return warning(
-            "quarantine",
-            f"{count} webhook bodies were not understood; they are kept",
-            "update: they are tried again at each start; the desk said which gate and shape",
-        )
-    return fine("quarantine", "every webhook body was understood")
-
-
-def queues(reading: SqlReading, now: datetime) -> Iterator[Finding]:
-    empty = True
-    for queue in reading.queues():
-        check = f"queue.{queue.target}"
-        if queue.oldest is not None and now - queue.oldest > WAIT:
-            empty = False
-            hours = (now - queue.oldest).total_seconds() / 3600
-            yield warning(
-                check,
-                f"{queue.waiting} wait, the oldest for {hours:,.0f} h",
-                "start the bot; if it runs, doctor --online and /status say what is wrong with the gate",
-            )
-        if queue.uncertain:
-            empty = False
-            text = f"{queue.uncertain} are {DeliveryState.UNCERTAIN}: nobody knows whether they went out"
-            yield warning(check, text, "decide on the desk: each has its two buttons")
-    if empty:
-        yield fine("queue", "nothing is stuck")
-
-
-def sinks(reading: SqlReading) -> Iterator[Finding]:
-    for name in SINKS:
-        sink = reading.sink(name)
-        if sink is not None and sink.stopped:
-            yield warning(f"export.{name}", "the receiver answered 410 and gets nothing", "give the export a receiver")
-        elif sink is not None and sink.failing_since is not None:
-            since = f"{sink.failing_since:%Y-%m-%d %H:%M} UTC"
-            yield warning(f"export.{name}", f"has failed since {since}", "look at the receiver, or at the disk")
+        yield from contents(folder, now, setup, running=is_running(folder))
 
 
 def backup(folder: Path, now: datetime) -> Finding:

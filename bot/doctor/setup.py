@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import socket
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,6 +74,29 @@ def public_url(config: Config) -> Finding:
     if called and port != 443:
         return warning(check, f"Meta is known to call port 443, not {port}", "use 443 in PUBLIC_URL")
     return fine(check, url)
+
+
+def port(config: Config, *, running: bool) -> Finding:
+    """Whether the port is free for a start, or answers where the bot runs."""
+    place, check = f"{config.host}:{config.port}", "port"
+    near = "127.0.0.1" if config.host in ("0.0.0.0", "::") else config.host  # noqa: S104 - asked about, not bound
+    if running:
+        try:
+            socket.create_connection((near, config.port), timeout=2).close()
+        except OSError as error:
+            text = f"the bot runs and does not answer on {place}: {error.strerror or type(error).__name__}"
+            return broken(check, text, "see that HOST and PORT are those of the running bot; look at its log")
+        return fine(check, f"{place} answers")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return broken(check, f"{place} is taken by another program", "stop that one, or set another PORT")
+        return broken(check, f"{place} cannot be used: {error.strerror}", "set HOST and PORT to what this machine has")
+    return fine(check, f"{place} is free")
 
 
 def railway(environ: Mapping[str, str], data_dir: Path) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,15 +22,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.commands.doctor import doctor
 from bot.config import Config, examine, load
 from bot.doctor import machine, setup
+from bot.doctor.contents import SEALED, Setup, contents
 from bot.doctor.data import backup, data, free_space, is_running
 from bot.doctor.findings import SIGNS, Finding, Level, as_json, as_text, broken, fine, warning
 from bot.doctor.online import Dates, calling, online
 from bot.doctor.telegram import topics, webhook
 from bot.doctor.whatsapp import number, token
+from bot.secrets import open_vault
 from inbox.model import Act, DeliveryState, Part, Text
 from inbox.store import Unit
 from sandbox.meta import APP_ID
@@ -39,6 +43,7 @@ from storage.backup import backup as copy
 from storage.backup import default_path
 from storage.db import data_lock
 from storage.store import open_store
+from storage.substance import FileSink
 from tests.storage.world import WHATSAPP, StoodClock, raw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -300,23 +305,144 @@ async def test_what_is_stuck_is_told(tmp_path: Path) -> None:
         "queue.whatsapp": Level.WARNING,
         "queue.telegram": Level.WARNING,
         "export.webhook": Level.WARNING,
+        "export.file": Level.WARNING,
+        "running": Level.WARNING,
         "backup": Level.WARNING,
     }
-    assert "oldest for 3 h" in as_text(findings)
+    assert "1 wait in 1 lanes, the oldest for 3 h" in as_text(findings)
 
 
 async def test_a_sound_folder(tmp_path: Path) -> None:
     clock = StoodClock(NOW)
     async with open_store(tmp_path, clock) as store:
         await store.write(lambda u: u.emit(WHATSAPP, "message.in", u.now))
+        await FileSink(tmp_path).take(await store.read(lambda r: r.events_after(0, 10)))
         made = copy(tmp_path, default_path(tmp_path, NOW))
         os.utime(made, (NOW.timestamp(), NOW.timestamp()))
         beside = list(data(tmp_path, NOW + timedelta(hours=1), has_secret_key=True))
         assert troubles(beside) == {}
         assert fine("running", "yes") in beside
     alone = list(data(tmp_path, NOW + timedelta(hours=1), has_secret_key=True))
-    assert troubles(alone) == {}
-    assert fine("running", "no") in alone
+    assert troubles(alone) == {"running": Level.WARNING}
+
+
+Change = Callable[[Unit], object]
+HELD = Setup(gates=("whatsapp",), receiver=True)
+
+
+def job(kind: str, hours: float) -> Change:
+    return lambda u: u.add_job(kind, {"attachment": 1}, u.now + timedelta(hours=hours))
+
+
+def delivery(state: DeliveryState, error: str | None = None) -> Change:
+    def add(unit: Unit) -> None:
+        row = unit.add_delivery(Act.SEND, "whatsapp", "whatsapp:1", content=Part(Text("раз")))
+        unit.set_delivery(row, state=state, error=error)
+
+    return add
+
+
+FAULTS: list[tuple[str, Level, str, Change, float]] = [
+    ("quarantine", Level.WARNING, "whatsapp 1", lambda u: u.set_raw(1, "quarantined", error="object"), 0),
+    ("intake", Level.BROKEN, "1 bodies are on disk and not applied, the oldest for 61 s", lambda u: None, 61),
+    ("updates", Level.BROKEN, "1 updates of the owner", lambda u: u.set_raw(1, "desk"), 61),
+    ("queue.whatsapp", Level.WARNING, "the oldest for 61 min", delivery(DeliveryState.WAITING), 3660),
+    ("queue.whatsapp", Level.WARNING, "1 are uncertain", delivery(DeliveryState.UNCERTAIN), 0),
+    ("failed.whatsapp", Level.WARNING, "1 of the newest", delivery(DeliveryState.FAILED, "refused:window:"), 0),
+    ("broken.whatsapp", Level.WARNING, "1 deliveries break", delivery(DeliveryState.WAITING, "broken:KeyError:"), 0),
+    ("jobs.broken", Level.WARNING, "1 jobs broke", job("broken", 0), 0),
+    ("media", Level.WARNING, "1 files of clients are not fetched, the first for 61 min", job("fetch", 1), 3660),
+    ("export.webhook", Level.WARNING, "410", lambda u: u.set_sink("webhook", stopped=True), 0),
+    ("export.webhook", Level.WARNING, "since 2026-11-25", lambda u: u.set_sink("webhook", failing_since=u.now), 0),
+    ("export.webhook", Level.WARNING, "up to 1 events wait", lambda u: u.emit(WHATSAPP, "message.in", u.now), 400),
+    ("export.file", Level.WARNING, "the first for 7 min", lambda u: u.emit(WHATSAPP, "message.in", u.now), 400),
+    ("last.whatsapp", Level.WARNING, "nothing has come from it for 4 days", lambda u: None, 4 * 86_400),
+    ("running.alive", Level.BROKEN, "written nothing for 62 s", lambda u: u.set_setting("alive", str(_now(u))), 62),
+    ("secret_key.opens", Level.WARNING, "cannot be opened", lambda u: u.set_setting(SEALED[0], "gAAAAA"), 0),
+]
+
+
+def _now(unit: Unit) -> int:
+    return int(unit.now.timestamp())
+
+
+@pytest.mark.parametrize(("check", "level", "words", "change", "seconds"), FAULTS)
+async def test_each_fault_in_the_database_is_named_and_has_a_fix(
+    tmp_path: Path, check: str, level: Level, words: str, change: Change, seconds: float
+) -> None:
+    """Beside the running bot, as it holds the lock here."""
+    async with open_store(tmp_path, StoodClock(NOW)) as store:
+        await store.put([raw("a", NOW)])
+        before = troubles(contents(tmp_path, NOW, HELD, running=True))
+        await store.write(change)
+        findings = list(contents(tmp_path, NOW + timedelta(seconds=seconds), HELD, running=True))
+    assert check not in before
+    found = next(f for f in findings if f.check == check and words in f.text)
+    assert found.level is level
+    assert found.fix and "\n" not in found.text + found.fix
+
+
+async def test_what_waits_for_a_start_is_no_fault_of_the_program(tmp_path: Path) -> None:
+    async with open_store(tmp_path, StoodClock(NOW)) as store:
+        await store.put([raw("a", NOW)])
+    found = {f.check: f for f in contents(tmp_path, NOW + timedelta(hours=2), Setup(), running=False)}
+    assert found["intake"].level is Level.WARNING and found["intake"].fix == "start the bot"
+
+
+async def test_a_gate_of_which_nothing_ever_came(tmp_path: Path) -> None:
+    async with open_store(tmp_path, StoodClock(NOW)) as store:
+        await store.put([raw("a", NOW)])
+        findings = list(contents(tmp_path, NOW, Setup(gates=("telegram", "whatsapp")), running=True))
+    assert troubles(findings)["last.telegram"] is Level.WARNING
+    assert fine("last.whatsapp", "something came 0 s ago") in findings
+
+
+async def test_what_was_sealed_with_a_key_that_is_there_opens(tmp_path: Path) -> None:
+    sealed = open_vault(tmp_path, ()).seal("a secret")
+    async with open_store(tmp_path, StoodClock(NOW)) as store:
+        await store.write(lambda u: u.set_setting(SEALED[0], sealed))
+        assert "secret_key.opens" not in troubles(contents(tmp_path, NOW, Setup(), running=True))
+        (tmp_path / "secret.key").unlink()
+        assert troubles(contents(tmp_path, NOW, Setup(), running=True))["secret_key.opens"] is Level.WARNING
+        other = Setup(keys=(SecretStr("another key"),))
+        assert troubles(contents(tmp_path, NOW, other, running=True))["secret_key.opens"] is Level.WARNING
+    assert not (tmp_path / "secret.key").exists(), "whoever only looks makes nothing"
+
+
+async def test_a_database_that_is_gone(tmp_path: Path) -> None:
+    async with open_store(tmp_path, StoodClock(NOW)) as store:
+        await store.write(lambda u: u.emit(WHATSAPP, "message.in", u.now))
+        await FileSink(tmp_path).take(await store.read(lambda r: r.events_after(0, 10)))
+    for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    found = next(f for f in data(tmp_path, NOW, has_secret_key=True) if f.check == "database")
+    assert found.level is Level.BROKEN and "substance/ is there" in found.text
+
+
+async def test_a_folder_that_others_can_read(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "data", StoodClock(NOW)):
+        pass
+    assert "data.rights" not in troubles(data(tmp_path / "data", NOW, has_secret_key=True))
+    for path, mode in ((tmp_path / "data", 0o755), (tmp_path / "data" / "inbox.db", 0o640)):
+        usual = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        found = [f for f in data(tmp_path / "data", NOW, has_secret_key=True) if f.check == "data.rights"]
+        assert [f.fix.split()[2] for f in found] == [str(path)]
+        path.chmod(usual)
+
+
+def test_the_port() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        here = config(PORT=str(other.getsockname()[1]))
+        assert setup.port(here, running=True).level is Level.BROKEN, "bound by another, and it does not listen"
+        other.listen()
+        taken = setup.port(here, running=False)
+        assert (taken.level, "taken by another program" in taken.text) == (Level.BROKEN, True)
+        assert setup.port(here, running=True).level is Level.FINE
+    assert setup.port(here, running=False).level is Level.FINE
+    assert setup.port(here, running=True).level is Level.BROKEN
+    assert setup.port(config(HOST="203.0.113.7"), running=False).level is Level.BROKEN
 
 
 async def test_a_clock_behind_what_is_stored(tmp_path: Path) -> None:
