@@ -50,6 +50,7 @@ async def test_a_lost_answer_of_get_updates_repeats_nothing(home: Rig) -> None:
     home.telegram.writes(ANNA, "Ещё вопрос")
     await home.until(lambda: bool(home.said("Ещё вопрос")), "and on it goes")
     assert len(home.said("Здравствуйте")) == 1
+    await home.until(lambda: len(home.exported("message.in")) > 1, "exported too, by a worker of its own")
     assert [e["text"] for e in home.exported("message.in")] == ["Здравствуйте", "Ещё вопрос"]
 
 
