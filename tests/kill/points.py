@@ -178,8 +178,8 @@ def _migrations(points: Points) -> None:
         points.reach("migration.copied")
         return path
 
-    def checked(path: Path) -> None:
-        check(path)
+    def checked(*given: Any) -> None:
+        check(*given)
         points.reach("migration.copy_unnamed")
 
     replace_in(storage.store, "migrate", steps)
