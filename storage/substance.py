@@ -15,6 +15,7 @@ from inbox.substance import SinkFailed
 from storage.db import sync_folder
 
 FOLDER = "substance"
+_TAIL = 1 << 20  # bytes; above the longest line
 
 
 class FileSink:
@@ -29,6 +30,7 @@ class FileSink:
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / FOLDER
+        self._last = 0
 
     async def last(self) -> int | None:
         return await asyncio.to_thread(last_event_id, self._folder)
@@ -40,22 +42,36 @@ class FileSink:
             raise SinkFailed(type(error).__name__) from error
 
     def _append(self, events: Sequence[Event]) -> None:
-        for day, group in groupby(events, key=_day):
+        """A try that failed at midnight has written the day before already."""
+        fresh = [event for event in events if event.id > self._last]
+        for day, group in groupby(fresh, key=_day):
             path = self._folder / f"{day}.jsonl"
-            lines = b"".join(line(event) + b"\n" for event in group)
+            of_day = list(group)
+            lines = b"".join(line(event) + b"\n" for event in of_day)
             if not path.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)
                 path.touch()
                 sync_folder(self._folder)
-            with path.open("ab") as file:
-                start = file.tell()
-                try:
-                    file.write(lines)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    os.truncate(path, start)
-                    raise
+            _cut_half_line(path)
+            _append(path, lines)
+            self._last = of_day[-1].id
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """All of it and on disk, or nothing. Without a buffer: one that is closed after a failure would write its rest."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        start = os.fstat(handle).st_size
+        try:
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, start)
+            raise
+    finally:
+        os.close(handle)
 
 
 def line(event: Event) -> bytes:
@@ -91,9 +107,20 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def _cut_half_line(path: Path) -> None:
-    data = _tail(path)
-    if data and not data.endswith(b"\n"):
-        os.truncate(path, path.stat().st_size - (len(data) - data.rfind(b"\n") - 1))
+    """What a kill left unfinished at the end; where it could not be cut when it failed, it is cut before the next."""
+    with path.open("rb+", buffering=0) as file:
+        size = end = file.seek(0, os.SEEK_END)
+        if size and os.pread(file.fileno(), 1, size - 1) == b"\n":
+            return
+        while end:
+            start = max(0, end - _TAIL)
+            newline = os.pread(file.fileno(), end - start, start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
 
 
 def _last_line(path: Path) -> bytes:
@@ -101,9 +128,9 @@ def _last_line(path: Path) -> bytes:
     return data[: data.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]
 
 
-def _tail(path: Path, size: int = 1 << 20) -> bytes:
+def _tail(path: Path) -> bytes:
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
+        file.seek(max(0, path.stat().st_size - _TAIL))
         return file.read()
 
 
