@@ -1,6 +1,7 @@
 """Parses what was committed, in the order of the commits, and applies it.
 
-One worker, serial: global order, no races. A body that is not understood is kept aside and told; one that breaks the
+One worker, serial: global order, no races. A body is applied only while none before it waits: where the disk refuses
+one, those after it in the batch stand back, whichever group of commits they fell into. A body that is not understood is kept aside and told; one that breaks the
 product three times as well. Nothing here waits for a network.
 """
 
@@ -20,6 +21,10 @@ from inbox.store import RawRow, Store, Unit
 
 BATCH = 100
 ATTEMPTS = 3
+
+
+class _Behind(Exception):
+    """A body before this one waits still."""
 
 
 class IntakeWorker:
@@ -56,6 +61,8 @@ class IntakeWorker:
             except StorageDown:
                 await self._clock.sleep(1.0)
                 continue
+            except _Behind:
+                continue
             if not busy:
                 await self._wake.wait(1.0)
 
@@ -81,7 +88,7 @@ class IntakeWorker:
         pending.clear()
         for result in results:
             if isinstance(result, BaseException):
-                raise result
+                raise result  # the first of them is why those after it stood back
         for wake in self._applied:
             wake.ring()
         for effects in results:
@@ -103,27 +110,40 @@ class IntakeWorker:
 
     async def _apply(self, row: RawRow, facts: Sequence[Inbound] | str) -> Effects:
         if isinstance(facts, str):
-            await self._store.write(lambda u: put_aside(u, row, facts, self._rules.voice))
+            await self._put_aside(row, facts)
             return Effects()
         error: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
                 return await self._store.write(lambda u: self._apply_all(u, row, facts))
-            except StorageDown:
+            except (StorageDown, _Behind):
                 raise
             except Exception as problem:
                 error = problem
         self._log.error("body.broken", raw_id=row.raw.id, provider=row.raw.provider, error=type(error).__name__)
-        shape = f"broken:{type(error).__name__}"
-        await self._store.write(lambda u: put_aside(u, row, shape, self._rules.voice))
+        await self._put_aside(row, f"broken:{type(error).__name__}")
         return Effects()
 
+    async def _put_aside(self, row: RawRow, shape: str) -> None:
+        def aside(unit: Unit) -> None:
+            _in_turn(unit, row)
+            put_aside(unit, row, shape, self._rules.voice)
+
+        await self._store.write(aside)
+
     def _apply_all(self, unit: Unit, row: RawRow, facts: Sequence[Inbound]) -> Effects:
+        _in_turn(unit, row)
         effects = Effects()
         for fact in facts:
             apply(unit, fact, self._rules, effects)
         unit.set_raw(_id(row), "desk" if effects.for_desk else "done")
         return effects
+
+
+def _in_turn(unit: Unit, row: RawRow) -> None:
+    """Units run in the order of their bodies, but a group of them may fail whose successor does not."""
+    if unit.oldest_raw("new") != _id(row):
+        raise _Behind
 
 
 def _id(row: RawRow) -> int:

@@ -86,7 +86,7 @@ class Flaky:
         self._check()
         try:
             return await self.store.write(work)
-        except Exception:
+        except TypeError:
             self.broken += 1
             raise
 
