@@ -28,6 +28,7 @@ from bot import __version__, health
 from bot.backups import Backups
 from bot.catching_up import catch_up
 from bot.config import Config, Switch
+from bot.disk import DiskWatch, Mouth, give_back_if_full
 from bot.exposition import FiguresCollector
 from bot.figures import Hook, Observer
 from bot.health import DESK, WORKERS, Health, Metrics, PartsCollector, Start
@@ -57,6 +58,7 @@ from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
 from storage.blobs import FOLDER as BLOBS
 from storage.blobs import FileBlobs
+from storage.reserve import Reserve
 from storage.store import SqlStore, open_store
 from storage.substance import FileSink
 
@@ -113,12 +115,21 @@ class App:
     observer: Observer
     started: float
     rate: float | None
+    disk: DiskWatch
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)  # what the owner did before the start is known
     outboxes: list[OutboxWorker] = field(default_factory=list)
 
     @property
     def roads(self) -> dict[Provider, Gate]:
         return {road: gate for gate in self.gates.values() for road in gate.roads}
+
+    async def put(self, raws: Sequence[Raw]) -> None:
+        """Commit what came in. Raises StorageDown, also where the room that is left is for what is under way."""
+        if self.health.stopping:
+            raise StorageDown("closed")
+        if self.disk.is_full:
+            raise StorageDown("full")
+        await self.store.put(raws)
 
 
 async def serve(
@@ -156,10 +167,15 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
     if config.telegram is None:
         raise ValueError("no bot token")
     async with AsyncExitStack() as stack:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reserve = Reserve(config.data_dir)
+        give_back_if_full(config.data_dir, reserve)
         store = await stack.enter_async_context(open_store(config.data_dir, clock))
+        state = Health(catalog.WEBHOOKS | {"email"})
+        disk = DiskWatch(config.data_dir, store, reserve, state, clock, log)
         http = await stack.enter_async_context(open_http())
         vault = open_vault(config.data_dir, config.secret_keys)
-        blobs = FileBlobs(config.data_dir / BLOBS)
+        blobs = FileBlobs(config.data_dir / BLOBS, lambda: disk.refuses)
         await asyncio.to_thread(blobs.drop_unfinished)
         settings: dict[str, object] = {"telegram": config.telegram.settings(await _webhook_secret(store, vault))}
         if config.whatsapp is not None:
@@ -197,14 +213,16 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
             place=place,
             blobs=blobs,
             backups=Backups(store, clock, speech, wakes.backups, wakes.outbox, log),
-            health=Health(catalog.WEBHOOKS | {"email"}),
+            health=state,
             metrics=metrics,
             wakes=wakes,
             sinks=exports,
             observer=Observer(store, clock, config.data_dir, gates, exports, metrics.acknowledged),
             started=clock.monotonic(),
             rate=rate,
+            disk=disk,
         )
+        disk.note = app.observer.backlog
         app.metrics.add(PartsCollector(app.health))
         app.metrics.add(FiguresCollector(lambda: app.observer.latest))
         app.health.mark_started(Start.SCHEMA)
@@ -234,13 +252,8 @@ async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRu
     site = web.Application()
     token = app.config.metrics_token
 
-    async def put(raws: Sequence[Raw]) -> None:
-        if app.health.stopping:
-            raise StorageDown("closed")
-        await app.store.put(raws)
-
     site.add_routes(
-        gate_web.routes(dict(app.gates), put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
+        gate_web.routes(dict(app.gates), app.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
     )
     site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
     site.add_routes(routes)
@@ -284,15 +297,19 @@ async def _workers(app: App) -> None:
     changed = asyncio.Event()
 
     async def on_change(_: Effects) -> None:
-        await _learn(app)
-        changed.set()
+        try:
+            await _learn(app)
+        finally:
+            changed.set()
 
     intakes = {gate.provider: gate for gate in app.gates.values()}
     intake = IntakeWorker(store, intakes, app.rules, app.clock, wakes.intake, wakes.all(), on_change, log)
     media_done = [wakes.outbox, *wakes.clients.values(), *wakes.sinks.values()]
     media = MediaWorker(store, app.blobs, app.roads, app.rules, app.clock, wakes.media, media_done, log)
     jobs = JobWorker(store, work(app.rules), app.clock, wakes.jobs, [*wakes.all(), wakes.upkeep], log)
+    mouth: asyncio.Future[Mouth] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
+        group.create_task(app.disk.run(mouth), name="disk")
         for sink in app.sinks:
             group.create_task(sink.run(), name="export")
         group.create_task(intake.run(), name="intake")
@@ -301,6 +318,7 @@ async def _workers(app: App) -> None:
         group.create_task(app.backups.run(), name="backups")
         desk = await _desk(app)
         desk.start(group)
+        mouth.set_result(Mouth(desk.announce, app.speech.disk, wakes.outbox))
         group.create_task(_follow_place(app, desk, changed), name="place")
         group.create_task(_watch(app, desk).run(), name="watch")
         group.create_task(_ask_for_updates(app), name="updates")
@@ -395,7 +413,7 @@ def announce_claim(code: str | None) -> None:
 async def _ask_for_updates(app: App) -> None:
     """By webhook where the world can reach us, else by long polling."""
     if app.config.public_url is None:
-        poll = PollWorker("telegram", app.telegram, app.store, app.wakes.intake, log)
+        poll = PollWorker("telegram", app.telegram, app.store, app.put, app.wakes.intake, log)
         async with asyncio.TaskGroup() as group:
             group.create_task(poll.run(), name="poll")
             while not app.telegram.poller.asked:

@@ -21,23 +21,24 @@ from bot.speech import Standing
 from bot.status import GateHealth, Status
 from bot.texts.words import Words
 from gates.telegram.api import call, make_bot
-from inbox.errors import InboxError
+from inbox.errors import InboxError, Unreachable
 from inbox.lanes import contact_of
 from inbox.log import Log
-from inbox.model import Provider, Text
+from inbox.model import Notice, Provider, Text
 from inbox.outbox import OutboxWorker
 from inbox.pace import CHAT_BURST, CHAT_RATE, ChatPace
 from inbox.routing import Console as Commands
 from inbox.sending import ClientTarget
 from inbox.showing import DeskTarget
 from inbox.store import Reading
-from inbox.upkeep import MarkWorker, UpkeepWorker
+from inbox.upkeep import MarkWorker, UpkeepWorker, spare
 
 if TYPE_CHECKING:
     from bot.app import App
 
 TOAST_TIMEOUT = 5.0
 TOASTS = 100
+ANNOUNCE_TIMEOUT = 30.0
 OPEN_BURST = 1000
 
 
@@ -130,6 +131,16 @@ class DeskWork:
         standing = await self.standing()
         await self._app.store.write(lambda u: tell(u, self._app.speech.welcome(standing)))
         self._app.wakes.outbox.ring()
+
+    async def announce(self, notice: Notice) -> tuple[int, int]:
+        """Say it outside topics at once, without a row: (chat id, desk message id). Raises what a desk raises."""
+        chat = self._desk.chat_id
+        if chat is None:
+            raise Unreachable("unclaimed")
+        await spare(self._pace, self._app.clock, "message")
+        async with asyncio.timeout(ANNOUNCE_TIMEOUT):
+            sent = await self._desk.tell(None, notice, None)
+        return chat, sent.shown[0][0]
 
     @property
     def target(self) -> DeskTarget:

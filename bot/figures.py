@@ -12,7 +12,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from storage.store import SqlStore
 
 NEWEST = "bodies"  # the cursor under which the times of the newest bodies are kept
 RECENT = 300.0  # seconds of acknowledgements that a quantile is about
-TASKS = ("export", "intake", "media", "jobs", "outbox", "marks", "upkeep", "desk", "place", "watch")
+TASKS = ("export", "intake", "media", "jobs", "outbox", "marks", "upkeep", "desk", "place", "watch", "disk watch", "backups")
 """Tasks that never end while the program runs, by their names."""
 
 
@@ -48,6 +48,9 @@ class Worker(Protocol):
     def stuck(self) -> int: ...
     @property
     def breaks(self) -> int: ...
+
+
+BEHIND = timedelta(seconds=5)  # a body that waits longer is worth a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,13 @@ class Observer:
     _cursor: int | None = None
     _newest: dict[Provider, datetime] = field(default_factory=dict)
     _acks: Acknowledgements = field(default_factory=lambda: Acknowledgements())  # noqa: PLW0108
+
+    def backlog(self) -> str:
+        """For the report. Not a few bodies between two commits: those that have waited for a while."""
+        figures = self.latest
+        if figures is None or figures.new_since is None or figures.at - figures.new_since < BEHIND:
+            return ""
+        return f"{figures.new} bodies wait"
 
     async def look(self) -> Figures:
         """Raises StorageDown."""

@@ -329,11 +329,14 @@ def topics(words: Words, *, work: bool) -> Notice:
     return Notice("topics", words.text("topics-back" if work else "topics-lost"), silent=work)
 
 
-def disk(words: Words, *, takes: bool, free: int | None = None) -> Notice:
-    """free: bytes left, where that is the news."""
-    if free is not None:
+_DISK = {"full": "disk-full", "stuck": "disk-stuck", "back": "disk-back"}
+
+
+def disk(words: Words, news: str, free: int = 0) -> Notice:
+    """news: full, stuck (it takes nothing, but not for want of room), back, low (with the bytes that are free)."""
+    if news == "low":
         return Notice("disk", words.text("disk-low", size=words.size(free)), silent=False)
-    return Notice("disk", words.text("disk-back" if takes else "disk-full"), silent=takes)
+    return Notice("disk", words.text(_DISK[news]), silent=news == "back")
 
 
 def backup_begun(words: Words, ref: str, reply_to: int | None) -> Notice:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import say
+from bot.room import News
 from bot.say import OwnerVoice
 from bot.status import Status, status_text
 from inbox.backups import Asked
@@ -58,6 +59,10 @@ class Speech(OwnerVoice):
 
     def help(self, message_id: int, name: str) -> Notice:
         return say.answer(say.help_text(self.words, name) or say.help_text(self.words) or Text(), message_id)
+
+    def disk(self, news: News, free: int) -> Notice:
+        """free: bytes."""
+        return say.disk(self.words, str(news), free)
 
     def status(self, message_id: int, standing: Standing) -> Notice:
         return say.answer(status_text(self.words, standing.status), message_id)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+HELD = "held"
+"""Reason of a StorageDown: nothing was fetched, because the disk is known to take nothing now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:

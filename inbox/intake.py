@@ -1,8 +1,8 @@
 """Parses what was committed, in the order of the commits, and applies it.
 
 One worker, serial: global order, no races. A body is applied only while none before it waits: where the disk refuses
-one, those after it in the batch stand back, whichever group of commits they fell into. A body that is not understood is kept aside and told; one that breaks the
-product three times as well. Nothing here waits for a network.
+one, those after it in the batch stand back, whichever group of commits they fell into. A body that is not understood is
+kept aside and told; one that breaks the product three times as well. Nothing here waits for a network.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class IntakeWorker:
 
 def _in_turn(unit: Unit, row: RawRow) -> None:
     """Units run in the order of their bodies, but a group of them may fail whose successor does not."""
-    if unit.oldest_raw("new") != _id(row):
+    if unit.first_raw("new") != _id(row):
         raise _Behind
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from inbox.abilities import Abilities
 from inbox.apply import Rules
-from inbox.blobs import Blob, Blobs
+from inbox.blobs import HELD, Blob, Blobs
 from inbox.clock import Clock, Wake
 from inbox.errors import InboxError, Refused, StorageDown, Throttled, Unreachable
 from inbox.fate import fail
@@ -82,8 +82,10 @@ class MediaWorker:
         except Refused as error:
             reason = error.reason
             await self._store.write(lambda u: lost(u, job, attachment_id, reason, self._rules))
-        except StorageDown:
-            raise
+        except StorageDown as error:
+            if error.reason == HELD:
+                raise
+            await self._later(job, attachment_id, error)  # no room for the file, but perhaps for the row
         except Exception as error:
             await self._later(job, attachment_id, error)
         else:

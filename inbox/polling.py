@@ -1,23 +1,35 @@
-"""Fetching where there is no webhook: what was fetched and the cursor are committed together, then it counts."""
+"""Fetching where there is no webhook: what was fetched is committed, then the cursor; a repeat between is ignored."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from inbox.clock import Wake
 from inbox.errors import InboxError, StorageDown
 from inbox.gate import Polls, Raw
 from inbox.log import Log
-from inbox.store import Store, Unit
+from inbox.store import Store
 
 PAUSE = 30.0
 
 
 class PollWorker:
-    def __init__(self, name: str, gate: Polls, store: Store, fetched: Wake, log: Log) -> None:
+    """put: as `Store.put`."""
+
+    def __init__(
+        self,
+        name: str,
+        gate: Polls,
+        store: Store,
+        put: Callable[[Sequence[Raw]], Awaitable[None]],
+        fetched: Wake,
+        log: Log,
+    ) -> None:
         self._name = name
         self._gate = gate
         self._store = store
+        self._put = put
         self._fetched = fetched
         self._log = log
 
@@ -34,11 +46,6 @@ class PollWorker:
     async def _fetch(self) -> None:
         cursor = await self._store.read(lambda r: r.cursor(self._name))
         async for after, raws in self._gate.fetch(cursor):
-            await self._store.write(lambda u, raws=raws, after=after: _keep(u, self._name, raws, after))  # type: ignore[misc]
+            await self._put(raws)
+            await self._store.write(lambda u, after=after: u.set_cursor(self._name, after))  # type: ignore[misc]
             self._fetched.ring()
-
-
-def _keep(unit: Unit, name: str, raws: list[Raw], cursor: str) -> None:
-    for raw in raws:
-        unit.add_raw(raw)
-    unit.set_cursor(name, cursor)

@@ -280,7 +280,7 @@ class Reading(Protocol):
         """In the order in which they were committed."""
         ...
 
-    def oldest_raw(self, state: str) -> int | None:
+    def first_raw(self, state: str) -> int | None:
         """The id of the first of `raws`, without its body."""
         ...
 

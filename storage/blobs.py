@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from inbox.blobs import Blob
+from inbox.blobs import HELD, Blob
 from inbox.errors import Refused, StorageDown
 from storage.db import sync_folder
 
@@ -23,12 +23,18 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class FileBlobs:
-    """Implements `inbox.blobs.Blobs`. The disk is touched on threads only."""
+    """Implements `inbox.blobs.Blobs`. The disk is touched on threads only.
 
-    def __init__(self, root: Path) -> None:
+    refuses: whether the disk is known to take nothing; then nothing is fetched for it.
+    """
+
+    def __init__(self, root: Path, refuses: Callable[[], bool] = lambda: False) -> None:
         self._root = root
+        self._refuses = refuses
 
     async def put(self, chunks: AsyncIterable[bytes], limit: int) -> Blob:
+        if self._refuses():
+            raise StorageDown(HELD)
         part = _Part(self._root)
         try:
             await _on_disk(part.begin)

@@ -56,6 +56,20 @@ class Connection(aiosqlite.Connection):
         result: T = await self._execute(partial(_run, self, work))  # type: ignore[no-untyped-call]
         return result
 
+    async def renew(self, set_up: Callable[[sqlite3.Connection], None]) -> None:
+        """Put a fresh connection, set up, in the place of one that failed. Raises sqlite3.Error and changes nothing."""
+        await self._execute(partial(self._renew, set_up))  # type: ignore[no-untyped-call]
+
+    def _renew(self, set_up: Callable[[sqlite3.Connection], None]) -> None:
+        fresh = self._connector()
+        try:
+            set_up(fresh)
+        except BaseException:
+            fresh.close()
+            raise
+        failed, self._connection = self._conn, fresh
+        failed.close()
+
     @property
     def raw(self) -> sqlite3.Connection:
         return self._conn

@@ -45,7 +45,7 @@ class InboxReading(Rows):
             )
         ]
 
-    def oldest_raw(self, state: str) -> int | None:
+    def first_raw(self, state: str) -> int | None:
         row = self._first(f"select id from inbox where {_in_state(state)} order by id limit 1", state)  # noqa: S608
         return int(row[0]) if row else None
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from inbox.clock import Clock
+from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown
 from inbox.gate import Raw
 from inbox.store import Reading, Unit
@@ -49,13 +49,23 @@ class SqlStore:
         """Writes that wait for their group."""
         return self._writer.waiting
 
+    @property
+    def refusal(self) -> str | None:
+        """Why the disk did not take something of the last group; None: it took all."""
+        return self._writer.refusal
+
+    @property
+    def judged(self) -> Wake:
+        """Rung when `refusal` changes."""
+        return self._writer.judged
+
     async def write(self, work: Callable[[Unit], T]) -> T:
         result: T = await self._writer.write(work)
         return result
 
-    async def beat(self) -> None:
-        """Commit what means nothing, to see that the disk takes it. Raises StorageDown."""
-        await self._writer.write(lambda unit: unit.set_setting("alive", str(int(unit.now.timestamp()))), beats=True)
+    async def beat(self, work: Callable[[Unit], None]) -> None:
+        """Commit what means nothing, to see that the disk takes it: the store is as idle as before."""
+        await self._writer.write(work, beats=True)
 
     async def put(self, raws: Sequence[Raw]) -> None:
         if raws:

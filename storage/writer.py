@@ -1,6 +1,7 @@
 """The one writer: what has piled up while the last group was committed is the next group, and gets one fsync.
 
-There is no timer, so a lone write waits for nothing. A group is one function on the connection's thread.
+There is no timer, so a lone write waits for nothing. A group is one function on the connection's thread. A group that
+the disk refused is lost as a whole: whoever waits for it is told, nothing of it counts as written.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from inbox.clock import Clock
+from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown
-from storage.db import Connection, down
+from storage.db import Connection, down, set_up_writer
 from storage.inbox import PUT
 from storage.index import merge_some
 from storage.retention import sweep_some
 from storage.unit import SqlUnit
+
+_PASSING = frozenset({"full", "locked"})
+"""Refusals after which the connection is as good as before."""
 
 RawValues = tuple[str, str, bytes, int]
 LOOK_AGAIN = 600.0  # seconds until a store in which nothing happens is looked through again: rows grow old meanwhile
@@ -51,7 +55,7 @@ class _Put:
 class _Work:
     run: Callable[[SqlUnit], Any]
     done: asyncio.Future[Any]
-    beats: bool  # means nothing: it changes one row, and the store is as idle as before
+    beats: bool  # means nothing: the store is as idle as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,11 @@ class _Outcome:
 
 
 class Writer:
-    """Owns the writing connection while `run` runs."""
+    """Owns the writing connection while `run` runs.
+
+    commits: groups committed. refusal: why the disk did not take something of the last group, None: it took all.
+    judged: rung when that changes.
+    """
 
     def __init__(self, connection: Connection, clock: Clock, limits: Limits) -> None:
         self._connection = connection
@@ -76,6 +84,10 @@ class Writer:
         self._tidy_at = 0.0  # by the loop's clock
         self.commits = 0
         self.changes = 0
+        self._is_spoiled = False
+        self.commits = 0
+        self.refusal: str | None = None
+        self.judged = Wake()
 
     @property
     def closed(self) -> bool:
@@ -142,24 +154,39 @@ class Writer:
         puts = self._take(self._puts, self._limits.group)
         works = self._take(self._works, self._limits.group)
         rows = list(chain.from_iterable(put.rows for put in puts))
-        before = self._connection.total_changes
         try:
+            if self._is_spoiled:
+                await self._connection.renew(partial(set_up_writer, busy_timeout=self._limits.busy_timeout))
+                self._is_spoiled = False
+            before = self._connection.total_changes
             outcomes = await self._connection.run(
                 partial(commit, now=self._clock.now(), rows=rows, works=[work.run for work in works])
             )
         except sqlite3.Error as error:
-            self._refuse(puts, works, down(error) or StorageDown("error", detail=str(error)))
+            told = down(error) or StorageDown("error", detail=str(error))
+            self._judge(told.reason)
+            self._refuse(puts, works, told)
         except BaseException:
             # Cancelled from outside: the group may be committed or not, and a repeat of it does no harm.
             self._refuse(puts, works, StorageDown("closed"))
             raise
         else:
             self.commits += 1
-            changed = self._connection.total_changes - before - sum(work.beats for work in works)
-            if changed > 0:
+            changed = self._connection.total_changes - before
+            if changed > 0 and (rows or not all(work.beats for work in works)):
                 self.changes += changed
                 self._tidy_at = asyncio.get_running_loop().time() + self._limits.idle
+            self._judge(next((o.error.reason for o in outcomes if isinstance(o.error, StorageDown)), None))
             self._settle(puts, works, outcomes)
+
+    def _judge(self, refusal: str | None) -> None:
+        if refusal is not None and refusal not in _PASSING:
+            # After a failed write or fsync SQLite may keep pages that are not on disk, or stand in a transaction that
+            # cannot be ended.
+            self._is_spoiled = True
+        if refusal != self.refusal:
+            self.refusal = refusal
+            self.judged.ring()
 
     @staticmethod
     def _settle(puts: Sequence[_Put], works: Sequence[_Work], outcomes: Sequence[_Outcome]) -> None:
@@ -235,7 +262,7 @@ def checkpoint(connection: sqlite3.Connection, *, busy_timeout: int) -> None:
     connection.execute("pragma busy_timeout = 0")
     try:
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError:
         return  # the disk's trouble is told where it loses something; the log stays and is emptied later
     finally:
         connection.execute(f"pragma busy_timeout = {busy_timeout:d}")

@@ -412,6 +412,7 @@ road-closed = Telegram Business is disconnected: those chats cannot be answered 
 export-stopped = The export has ended: the receiver “{ $sink }” refuses to take it (410). The export’s files go on
 export-given-up = Export: the receiver “{ $sink }” did not take event { $event } in three days, it is skipped. It is in the file
 disk-full = The disk does not take data: new messages wait at the networks. Free some space
+disk-stuck = The disk does not take data: new messages wait at the networks. On the server, doctor says what is in the way
 disk-low = { $size } left on the disk
 disk-back = The disk takes data again
 backup-begun = The backup is being made

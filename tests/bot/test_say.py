@@ -112,9 +112,6 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "client back", say.client_blocked(line, ANNA, blocked=False)
     yield "topics lost", say.topics(line, work=False)
     yield "topics back", say.topics(line, work=True)
-    yield "disk full", say.disk(line, takes=False)
-    yield "disk low", say.disk(line, takes=True, free=300 * 1024**2)
-    yield "disk back", say.disk(line, takes=True)
     yield "backup begun", say.backup_begun(line, "1001.7", 900)
     made = say.backup_made(line, "1001.7", NOW, 3_250_000, "data/backups/inbox-20261125T120000Z.db", 1, reply_to=900)
     yield "backup made", made
@@ -122,6 +119,10 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "no room for a backup", say.backup_failed(line, "t1", "room", NOW, need=480 * 1024**2, free=120 * 1024**2)
     for reason in ("full", "broken", "slow", "readonly"):
         yield f"backup failed: {reason}", say.backup_failed(line, "1001.7", reason, None, reply_to=900)
+    yield "disk full", say.disk(line, "full")
+    yield "disk stuck", say.disk(line, "stuck")
+    yield "disk low", say.disk(line, "low", 190 * 1024**2)
+    yield "disk back", say.disk(line, "back")
     yield "stranger member", say.stranger(line, "member", 5, reply_to=900)
     yield "stranger connection", say.stranger(line, "connection", "Bc-1")
     yield "stranger chat", say.stranger(line, "chat", -100500, chat="Соседи")

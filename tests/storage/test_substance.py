@@ -14,7 +14,6 @@ import pytest
 
 from inbox.model import INBOX, Event
 from inbox.substance import SinkFailed
-from storage import substance
 from storage.substance import FOLDER, FileSink, last_event_id
 from tests.faults.limits import with_file_limit
 
@@ -86,7 +85,7 @@ async def test_a_disk_that_says_no_at_the_end_keeps_nothing(tmp_path: Path, monk
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch, pytest.raises(SinkFailed):
-        patch.setattr(substance.os, "fsync", broken)
+        patch.setattr(os, "fsync", broken)
         await sink.take([event(2)])
     assert ids(tmp_path) == [1]
     await sink.take([event(2)])
