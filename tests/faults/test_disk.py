@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from bot import disk as watch
+from bot.room import BACK, LEAST, MB
 from inbox.errors import StorageDown
 from inbox.gate import Raw, Receipt
 from inbox.sending import ClientTarget, Letter
 from sandbox.world import Fault as Trouble
+from storage import reserve
 from storage.store import SqlStore
 from storage.writer import Limits
 from tests.faults.disk import LONG, Disk, Fault, broken, disk_rig, full, locked, read_only
@@ -62,6 +67,8 @@ async def trouble(
         rig.graph.writes(MARIA, "наконец Мария;")
         await disk.until(lambda: bool(rig.said("наконец Мария;") and rig.said("наконец Игорь;")), "afterwards")
     await disk.until_ready(200)
+    if defect is None:
+        await disk.until(lambda: exported(disk) == disk.committed, "all is exported, in order, each once")
     return {
         "offered": len(disk.offered),
         "acked": len(disk.acked),
@@ -75,6 +82,11 @@ async def trouble(
         "unsettled": names(log).count("send.unsettled"),
         "most_waiting": disk.most_waiting,
     }
+
+
+def exported(disk: Disk) -> list[str]:
+    """Texts on the lines of the export's files; each line is whole, or this raises."""
+    return [str(data["text"]).strip() for data in disk.rig.exported("message.in")]
 
 
 def names(log: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -120,7 +132,6 @@ def sends_again(patch: pytest.MonkeyPatch) -> None:
 FAULTS: dict[str, tuple[str, Fault]] = {
     "full": ("R5", full),
     "io": ("R5", broken),
-    "locked": ("R6", locked),
     "readonly": ("R6", read_only),
 }
 
@@ -145,6 +156,80 @@ async def test_a_lock_of_thirty_seconds(tmp_path: Path, soak: bool, counts: Call
         found = await trouble(disk, locked, seconds=30.0 if soak else 1.0)
     counts("R6", fault="locked", seconds=30 if soak else 1, **found)
     assert (found["lost"], found["sent_twice"], found["told"], found["told_back"]) == (0, 0, 1, 1)
+
+
+async def test_a_stop_meanwhile_leaves_the_answer_in_doubt(tmp_path: Path, counts: Callable[..., None]) -> None:
+    """What became of a send that has left is known in memory only; without it, she decides."""
+    async with disk_rig(tmp_path / "data") as disk:
+        rig = disk.rig
+        rig.graph.auto_statuses = False
+        topic = await rig.known()
+        rig.world.plan(Trouble("hang", "graph", "POST /messages", seconds=0.5))
+        answer = rig.telegram.writes(OWNER, "ответ в пути", thread_id=topic)
+        await disk.until(lambda: bool(rig.sends()), "the answer has left")
+        with capture_logs() as log:
+            async with locked(disk):
+                await disk.until(lambda: "send.unsettled" in names(log), "its outcome cannot be stored")
+                await rig.stop()
+        await rig.start()
+        await disk.until(lambda: rig.mark(answer) == "🤔", "in doubt")
+        await disk.until(lambda: bool(rig.said("Неизвестно, дошло ли")), "she is asked")
+        counts("R6", stopped_meanwhile=1, in_doubt=1, sent_twice=len(disk.answers) - 1)
+        assert disk.answers == ["ответ в пути"]
+
+
+class Space:
+    """What the disk is said to have, and what the reserve makes of it."""
+
+    def __init__(self, disk: Disk, free: int) -> None:
+        self.disk = disk
+        self.free = free
+        disk.patch.setattr(shutil, "disk_usage", self.usage)
+
+    def usage(self, folder: Path) -> Any:
+        return SimpleNamespace(total=10_000 * MB, free=self.free)
+
+    @property
+    def reserved(self) -> bool:
+        return (self.disk.rig.data_dir / reserve.FILE).exists()
+
+
+async def test_a_disk_that_fills_up_and_is_emptied(tmp_path: Path, counts: Callable[..., None]) -> None:
+    async with disk_rig(tmp_path / "data") as disk:
+        rig, space = disk.rig, Space(disk, 9_000 * MB)
+        disk.patch.setattr(watch, "backoff", lambda attempt, random: 0.05)
+        topic = await rig.known()
+        await disk.until(lambda: space.reserved, "room is set aside")
+
+        space.free = 190 * MB
+        await disk.until(lambda: bool(rig.said("На диске осталось 190")), "she is warned")
+        assert (await disk.ready()) == (200, {"state": "degraded", "detail": "190 MB left on the disk"})
+        await rig.stop()
+        await rig.start()
+        await disk.until_ready(200)
+        space.free = 180 * MB
+
+        rig.world.plan(Trouble("error", "telegram", "sendMessage", times=2, error="500 Internal Server Error"))
+        space.free = LEAST - 1
+        await disk.until(lambda: disk.told == 1, "she is told, at the third try")
+        assert not space.reserved
+        assert (await disk.ready()) == (503, {"state": "down", "detail": "full"})
+        rig.graph.writes(IGOR, "ждёт у сети;")
+        await disk.until(lambda: disk.refused > 0, "refused")
+        assert disk.store.refusal is None, "what is left is taken by what is under way"
+
+        space.free = BACK - 1
+        await disk.until(lambda: disk.refused > 3, "not room enough yet")
+        assert not space.reserved
+        space.free = 9_000 * MB
+        await disk.until(lambda: disk.told_back == 1, "she is told that it is over")
+        await disk.until(lambda: bool(rig.said("ждёт у сети;")), "shown")
+        await disk.until(lambda: space.reserved, "room is set aside again")
+        late = rig.telegram.writes(OWNER, "да", thread_id=topic)
+        await disk.until(lambda: rig.mark(late) == "👌", "answered")
+        warned = [c for c in rig.world.of("telegram", "sendMessage") if "На диске осталось" in str(c.request["text"])]
+        assert len(warned) == 1
+        counts("R5", warned=len(warned), told=disk.told, told_back=disk.told_back, refused_503=disk.refused, lost=0)
 
 
 async def test_an_answer_to_the_network_before_the_commit_is_found(tmp_path: Path, counts: Callable[..., None]) -> None:
