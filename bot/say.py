@@ -205,6 +205,9 @@ class OwnerVoice:
             lines.append(words.text("backlog-names", names=", ".join(names)))
         return Notice(key="backlog", text=join(lines), pin=True, silent=False)
 
+    def topics(self, *, work: bool) -> Notice:
+        return Notice("topics", self.words.text("topics-back" if work else "topics-lost"), silent=work)
+
     def export_stopped(self, sink: str) -> Notice:
         return Notice(key=f"export:{sink}", text=self.words.text("export-stopped", sink=sink), silent=False)
 
@@ -322,11 +325,6 @@ def line(words: Words, key: str, desk_message_id: int, **values: object) -> Noti
 def client_blocked(words: Words, contact: Contact, *, blocked: bool) -> Notice:
     key = "client-blocked" if blocked else "client-back"
     return Notice(f"blocked:{contact.id}", words.text(key, name=contact.name), silent=not blocked)
-
-
-def topics(words: Words, *, work: bool) -> Notice:
-    """The desk's back-end was degraded, or is what it should be again."""
-    return Notice("topics", words.text("topics-back" if work else "topics-lost"), silent=work)
 
 
 _DISK = {"full": "disk-full", "stuck": "disk-stuck", "back": "disk-back"}

@@ -42,6 +42,7 @@ DEGRADED = 600.0  # seconds after which topics are tried again
 LONGEST_REST = 30.0
 SETTLE_AGAIN = 1.0
 PARTLY = "partly"  # shown in pieces, of which a later one failed
+TOPICS_LOST = "topics_lost"  # a setting: the second since which topics fail, so that it is told once over restarts
 
 T = TypeVar("T")
 
@@ -77,6 +78,9 @@ class DeskTarget:
         self._served: dict[str, float] = {}
         self._ladder: dict[ContactId, tuple[How, float]] = {}
         self._refused: set[DeliveryId] = set()
+        self._outside: set[ContactId] = set()  # whose messages stand outside topics, because those fail
+        self._topics_failed_at = 0.0
+        self._topics_lost: bool | None = None  # None: not looked yet
         self._resting_until = 0.0
         self._failures = 0
         self.trouble: str | None = None
@@ -188,7 +192,7 @@ class DeskTarget:
         card = sent.shown[0][0]
         anchor = {} if sent.stray else {"anchor": card}
         await self._write(lambda u: u.set_topic(topic.id, card_message_id=card, card_shown=notice.text.plain, **anchor))
-        self._landed(step, sent)
+        await self._landed(step, sent)
         self._shown(contact)
 
     async def _tell(self, step: Step) -> None:
@@ -196,7 +200,7 @@ class DeskTarget:
         async with asyncio.timeout(DEADLINE):
             sent = await self._desk.tell(step.topic, step.notice, step.standing, step.how)
         await self._write(lambda u: self._told(u, step, sent))
-        self._landed(step, sent)
+        await self._landed(step, sent)
 
     async def _show(self, step: Step) -> bool:
         assert step.sight is not None
@@ -209,7 +213,7 @@ class DeskTarget:
             await self._not_done(begun, sent.cut)
             return False
         await self._write(lambda u: self._settle(u, step, sent))
-        self._landed(step, sent)
+        await self._landed(step, sent)
         if step.contact is not None:
             self._shown(step.contact)
         return True
@@ -262,15 +266,61 @@ class DeskTarget:
                 state=DeliveryState.PARKED if waiting else DeliveryState.WAITING,
             )
 
-    def _landed(self, step: Step, sent: Sent) -> None:
+    async def _landed(self, step: Step, sent: Sent) -> None:
         """A message that stands elsewhere than it was sent to says that its way is broken, without an error."""
         if step.contact is None:
             return
         if sent.stray:
             self._log.warning("desk.stray", contact=step.contact)
             self._climb(step.contact, How.ANCHOR if step.how is How.THREAD else How.PLAIN)
+            if step.how is not How.THREAD:
+                await self._topics_fail(step.contact)
         elif step.how is How.THREAD and step.kind != "card":
             self._ladder.pop(step.contact, None)
+            await self._topics_work(step.contact)
+
+    # whether topics work at all
+
+    async def _topics_fail(self, contact: ContactId) -> None:
+        """The first client whose messages go outside topics: she is told."""
+        self._outside.add(contact)
+        self._topics_failed_at = self._clock.monotonic()
+        if not self._topics_lost:
+            await self._write(self._lose_topics)
+            self._topics_lost = True
+
+    async def _topics_work(self, contact: ContactId) -> None:
+        """Told once all that went outside are back, or where one topic fails and the others have not for long."""
+        if self._desk.backend == "reply":
+            return
+        try:
+            if self._topics_lost is None:
+                self._topics_lost = await self._store.read(lambda r: r.setting(TOPICS_LOST)) is not None
+        except StorageDown:
+            return
+        self._outside.discard(contact)
+        lately = self._clock.monotonic() - self._topics_failed_at < DEGRADED
+        if self._topics_lost and not (self._outside and lately):
+            await self._write(self._regain_topics)
+            self._topics_lost = False
+            self._outside.clear()
+
+    def _lose_topics(self, unit: Unit) -> None:
+        if unit.setting(TOPICS_LOST) is None:
+            since = str(int(unit.now.timestamp()))
+            unit.set_setting(TOPICS_LOST, since)
+            self._tell_topics(unit, since, work=False)
+
+    def _regain_topics(self, unit: Unit) -> None:
+        since = unit.setting(TOPICS_LOST)
+        if since is not None:
+            unit.set_setting(TOPICS_LOST, None)
+            self._tell_topics(unit, since, work=True)
+
+    def _tell_topics(self, unit: Unit, since: str, *, work: bool) -> None:
+        """Each outage has a message of its own, which is closed in place."""
+        notice = self._rules.voice.topics(work=work)
+        tell_general(unit, replace(notice, key=f"{notice.key}:{since}"))
 
     # when it did not work
 
@@ -315,6 +365,8 @@ class DeskTarget:
             self._put_back(unit, step, counted=False)
 
         await self._write(mend)
+        if step.how is not How.THREAD:
+            await self._topics_fail(contact)
 
     def _climb(self, contact: ContactId, how: How) -> None:
         self._ladder[contact] = (how, self._clock.monotonic() + DEGRADED)

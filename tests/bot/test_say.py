@@ -110,8 +110,6 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "needs reply", say.line(line, "needs-own-reply", 900, command="/del")
     yield "client blocked", say.client_blocked(line, ANNA, blocked=True)
     yield "client back", say.client_blocked(line, ANNA, blocked=False)
-    yield "topics lost", say.topics(line, work=False)
-    yield "topics back", say.topics(line, work=True)
     yield "backup begun", say.backup_begun(line, "1001.7", 900)
     made = say.backup_made(line, "1001.7", NOW, 3_250_000, "data/backups/inbox-20261125T120000Z.db", 1, reply_to=900)
     yield "backup made", made
@@ -119,6 +117,8 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "no room for a backup", say.backup_failed(line, "t1", "room", NOW, need=480 * 1024**2, free=120 * 1024**2)
     for reason in ("full", "broken", "slow", "readonly"):
         yield f"backup failed: {reason}", say.backup_failed(line, "1001.7", reason, None, reply_to=900)
+    yield "topics lost", said.topics(work=False)
+    yield "topics back", said.topics(work=True)
     yield "disk full", say.disk(line, "full")
     yield "disk stuck", say.disk(line, "stuck")
     yield "disk low", say.disk(line, "low", 190 * 1024**2)

@@ -177,6 +177,9 @@ class PlainVoice:
     def backlog(self, messages: int, contacts: Sequence[Contact]) -> Notice:
         return Notice("backlog", Text(f"backlog {messages}"))
 
+    def topics(self, *, work: bool) -> Notice:
+        return Notice("topics", Text(f"topics {work}"))
+
     def export_stopped(self, sink: str) -> Notice:
         return Notice(f"export:{sink}", Text("export stopped"))
 

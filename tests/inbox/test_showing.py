@@ -282,6 +282,61 @@ async def test_the_ladder_down_and_up_again(lanes: Lanes) -> None:
     assert lanes.chat.shown[-1] == ("thread", ("четыре",))
 
 
+async def general(lanes: Lanes) -> list[str]:
+    """What was said outside topics, and what stands there now in its place."""
+    rows = lanes.desk.table("select json_extract(content, '$.text.plain') from deliveries where lane = 'desk:0'")
+    return [words for (words,) in rows]
+
+
+async def fail(lanes: Lanes, external_id: str, user: str) -> None:
+    """A topic that does not work, nor when it is made anew, nor by a reply."""
+    lanes.chat.script.extend([TopicGone(), TopicGone(), TopicGone()])
+    await lanes.desk.apply(came(external_id, external_id, person(user)))
+    await lanes.next(), await lanes.next(), await lanes.next(), await lanes.next()
+    await lanes.drain()
+    assert lanes.chat.shown[-1] == ("plain", (external_id,))
+
+
+async def test_topics_that_fail_are_told_once_and_once_when_they_work_again(lanes: Lanes) -> None:
+    for user in ("u1", "u2"):
+        await lanes.desk.apply(came(f"hello {user}", "hello", person(user)))
+        await lanes.drain()
+    await fail(lanes, "m1", "u1")
+    await fail(lanes, "m2", "u2")
+    assert await general(lanes) == ["topics False"]
+    lanes.desk.clock.move(minutes=11)
+    await lanes.desk.apply(came("m3", "три", person("u1")))
+    await lanes.drain()
+    assert lanes.chat.shown[-1] == ("thread", ("три",))
+    assert await general(lanes) == ["topics False", "topics True"], "nobody has failed for ten minutes"
+    await lanes.desk.apply(came("m4", "четыре", person("u2")))
+    await lanes.drain()
+    assert len(await general(lanes)) == 2
+
+
+async def test_one_topic_that_fails_while_others_work_is_not_an_end_of_the_trouble(lanes: Lanes) -> None:
+    for user in ("u1", "u2"):
+        await lanes.desk.apply(came(f"hello {user}", "hello", person(user)))
+        await lanes.drain()
+    await fail(lanes, "m1", "u1")
+    lanes.desk.clock.move(minutes=5)
+    await lanes.desk.apply(came("m2", "два", person("u2")))
+    await lanes.drain()
+    assert lanes.chat.shown[-1] == ("thread", ("два",))
+    assert await general(lanes) == ["topics False"]
+
+
+async def test_topics_that_work_after_a_restart_are_told(lanes: Lanes) -> None:
+    await lanes.desk.apply(came("hello", "hello"))
+    await lanes.drain()
+    await fail(lanes, "m1", "u1")
+    again = Lanes(lanes.desk)
+    await again.desk.apply(came("m2", "два"))
+    await again.drain()
+    assert again.chat.shown == [("thread", ("два",))]
+    assert await general(again) == ["topics False", "topics True"]
+
+
 async def test_what_lands_elsewhere_does_not_become_the_way_back(lanes: Lanes) -> None:
     await lanes.desk.apply(came("m1", "раз"))
     await lanes.drain()

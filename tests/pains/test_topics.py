@@ -134,6 +134,7 @@ async def test_topic_ids_that_die_twice_end_outside_with_a_button_that_works(des
     desk.graph.writes(IGOR, "отлично")
     await desk.until(lambda: bool(alive(desk, "отлично")), "shown")
     assert len(alive(desk, "отлично")) == 1
+    await desk.until(lambda: len(desk.said("Темы не отвечают")) == 1, "she is told why it comes here")
 
 
 async def test_a_message_that_lands_elsewhere_is_noticed(desk: Rig) -> None:
