@@ -7,14 +7,16 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.doctor.contents import Setup, contents
 from bot.doctor.findings import Finding, broken, fine, warning
+from bot.room import low
 from bot.secrets import KEY_FILE
-from storage import inspect
+from storage import inspect, locks
 from storage.backup import FOLDER as BACKUPS
 from storage.backup import copies
 from storage.db import FILE, LOCK
@@ -23,6 +25,7 @@ from storage.substance import FOLDER as SUBSTANCE
 
 LEAST_FREE = 50 * 1024**2
 ROOM = 100 * 1024**2  # besides room for one more copy of the database
+HELD_LOOKS, HELD_SECONDS = 10, 1.0
 BACKUP_AGE = timedelta(days=2)
 BACKUP_AGE_RUNNING = timedelta(hours=4)
 
@@ -32,11 +35,13 @@ def data(folder: Path, now: datetime, *, has_secret_key: bool, setup: Setup | No
     path = folder / FILE
     yield from disk(folder, path.stat().st_size if path.is_file() else 0)
     yield from rights(folder)
+    yield from writable(path)
     yield lock(folder, has_database=path.is_file())
     yield from secret_key(folder, has_secret_key, path.is_file())
     if not path.is_file():
         yield missing(folder)
         return
+    yield from held(folder)
     yield from database(folder, now, setup or Setup())
     yield backup(folder, now)
 
@@ -73,14 +78,39 @@ def disk(folder: Path, database_size: int) -> Iterator[Finding]:
         yield broken("data.folder", f"{place} cannot be written: {reason}", f"give its user the right to write {place}")
     else:
         yield fine("data.folder", f"{folder}" if place == folder.absolute() else f"{folder} is made at the first start")
-    yield free_space(shutil.disk_usage(place).free, database_size)
+    space = shutil.disk_usage(place)
+    yield free_space(space.free, database_size, space.total)
 
 
-def free_space(free: int, database_size: int) -> Finding:
-    """Bytes. The room that is wanted is that of one more copy."""
+def writable(path: Path) -> Iterator[Finding]:
+    """The folder may be writable and a file in it not: put back by another user, or on a disk that turned read-only."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if file.exists() and not os.access(file, os.W_OK):
+            fix = f"give it to the bot's user, chmod 600 {file}; if that fails, the disk itself is read-only"
+            yield broken("database.rights", f"{file} cannot be written: webhooks are refused", fix)
+
+
+def held(folder: Path, table: Path = locks.TABLE) -> Iterator[Finding]:
+    """A lock that is there at every look belongs to somebody who keeps it."""
+    seen: set[int | None] = set()
+    for look in range(HELD_LOOKS):
+        if look:
+            time.sleep(HELD_SECONDS / HELD_LOOKS)
+        seen.add(locks.writer_of(folder, table))
+        if None in seen:
+            return
+    who = next((f"process {pid}" for pid in seen if pid), "a process of another container")
+    text = f"{who} holds the database's write lock: nothing can be written meanwhile"
+    yield broken("database.lock", text, "let it finish, or end it; copies are made by python -m bot backup")
+
+
+def free_space(free: int, database_size: int, total: int | None = None) -> Finding:
+    """Bytes; total: of the disk, where it is known. The room that is wanted is that of one more copy."""
     text = f"{free / 1024**2:,.0f} MB are free"
     if free < LEAST_FREE:
         return broken("data.space", text, "free space: without it webhooks are refused")
+    if total is not None and free < low(total):
+        return warning("data.space", f"{text}: little", "free space: without it webhooks will be refused")
     if free < database_size + ROOM:
         return warning("data.space", f"{text}: too little for a backup", "free space, or move old copies elsewhere")
     return fine("data.space", text)

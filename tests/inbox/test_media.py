@@ -15,6 +15,7 @@ from inbox.gate import Person
 from inbox.media import KEPT, MediaWorker
 from inbox.model import Act, AttachmentId, DeliveryState, Message, Part, Provider
 from storage.blobs import FileBlobs
+from tests.faults.limits import with_file_limit
 from tests.inbox.factories import (
     NOW,
     TELEGRAM,
@@ -117,6 +118,33 @@ async def test_a_file_is_stored_exported_and_its_line_answered(media: Media) -> 
     }
     assert [act for act, _ in await media.desk.shown(1)] == ["send", "file"]
     assert await media.desk.see(lambda r: r.next_job_at("fetch")) is None
+
+
+async def test_a_file_that_the_disk_has_no_room_for_is_asked_for_ever_more_slowly(media: Media) -> None:
+    media.gate.files["p1"] = deque_of(*[b"x" * 1_000_000] * 3, b"small")
+    await media.desk.apply(came("m1", attachments=(photo(),)))
+    waits = []
+    async with media.working():
+        with with_file_limit(500_000):
+            for times in range(1, 4):
+                await media.tried(times)
+                waits.append((await media.due()).total_seconds())
+                media.desk.clock.at += await media.due()
+        await until(lambda: _stored(media), media.bell)
+    assert waits == [1, 3, 10]
+
+
+async def test_while_the_disk_takes_nothing_no_file_is_asked_for_and_none_is_late_afterwards(media: Media) -> None:
+    held = True
+    media.blobs = FileBlobs(media.desk.store.path.parent, lambda: held)
+    await media.desk.apply(came("m1", attachments=(photo(),)))
+    async with media.working():
+        for _ in range(3):
+            await media.bell.settle()
+        assert media.gate.downloads == []
+        held = False
+        await until(lambda: _stored(media), media.bell)
+    assert media.desk.table("select count(*) from jobs where kind = 'fetch'") == [(0,)]
 
 
 async def test_it_is_tried_again_after_1_3_and_10_seconds_and_then_ever_slower(media: Media) -> None:

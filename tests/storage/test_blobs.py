@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from inbox.blobs import HELD
 from inbox.errors import Refused, StorageDown, Unreachable
 from storage.blobs import CHUNK, UNFINISHED, FileBlobs
+from tests.faults.limits import with_file_limit
 
 
 async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -51,6 +53,34 @@ async def test_one_byte_too_many(blobs: FileBlobs, tmp_path: Path) -> None:
     with pytest.raises(Refused) as raised:
         await blobs.put(pieces(b"12345", b"6"), 5)
     assert raised.value.reason == "too_big" and files(tmp_path) == []
+
+
+async def test_a_disk_that_takes_half_of_it_leaves_nothing(blobs: FileBlobs, tmp_path: Path) -> None:
+    """The kernel's own limit on a file's size, as a full disk: at the first piece, at a later one, at the end."""
+    content = os.urandom(CHUNK)
+    for room in (1, 5_000, CHUNK - 1, CHUNK + 1):
+        with with_file_limit(room), pytest.raises(StorageDown) as raised:
+            await blobs.put(pieces(content, content[:3000]), 10 * CHUNK)
+        assert raised.value.reason == "io"
+        assert files(tmp_path) == []
+    blob = await blobs.put(pieces(content), 10 * CHUNK)
+    assert blobs.path(blob.sha256).read_bytes() == content
+
+
+async def test_nothing_is_fetched_for_a_disk_that_takes_nothing(tmp_path: Path) -> None:
+    refuses = True
+    blobs = FileBlobs(tmp_path, lambda: refuses)
+    asked: list[int] = []
+
+    async def source() -> AsyncIterator[bytes]:
+        asked.append(1)
+        yield b"123"
+
+    with pytest.raises(StorageDown) as raised:
+        await blobs.put(source(), 99)
+    assert (raised.value.reason, asked) == (HELD, [])
+    refuses = False
+    assert (await blobs.put(source(), 99)).size == 3
 
 
 async def test_a_source_that_breaks_leaves_nothing(blobs: FileBlobs, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import storage.writer
 from inbox.errors import StorageDown
 from inbox.model import INBOX
 from inbox.store import Unit
@@ -21,6 +22,7 @@ from storage.inspect import integrity
 from storage.store import SqlStore, open_store
 from storage.unit import SqlUnit
 from storage.writer import Limits, checkpoint
+from tests.faults.limits import with_file_limit
 from tests.storage.world import StoodClock, piled_up, raw
 
 
@@ -198,6 +200,76 @@ async def test_a_locked_database_and_its_end(tmp_path: Path, clock: StoodClock) 
         await store.put([raw("k", clock.at)])
         assert await store.write(lambda u: u.once("k")) is True
         assert await keys(store) == {"k"}
+
+
+async def test_a_failed_write_is_not_committed_and_the_connection_is_made_anew(
+    store: SqlStore, clock: StoodClock
+) -> None:
+    """The kernel refuses what goes beyond the limit: SQLITE_IOERR_WRITE, as from a dying disk."""
+    await store.put([raw("before", clock.at)])
+    first = await store.write(lambda u: id(u._connection))  # type: ignore[attr-defined]
+    with with_file_limit(4096):
+        for _ in range(3):
+            for work in (store.put([raw("refused", clock.at)]), store.write(lambda u: u.once("refused"))):
+                with pytest.raises(StorageDown) as raised:
+                    await work
+                assert raised.value.reason == store.refusal == "io"
+        assert await keys(store) == {"before"}, "readers go on"
+    await store.put([raw("after", clock.at)])
+    assert store.refusal is None
+    assert await store.write(lambda u: id(u._connection)) != first  # type: ignore[attr-defined]
+    assert await keys(store) == {"before", "after"}
+    assert await store.write(lambda u: u.once("refused")), "nothing of what was refused is there"
+    await test_settings_of_the_connections(store)
+    assert await asyncio.to_thread(integrity, store.path) is None
+
+
+async def test_a_transaction_that_cannot_be_ended_does_not_stop_the_writer(store: SqlStore, clock: StoodClock) -> None:
+    """What a failed rollback leaves: every later begin would be refused by SQLite."""
+
+    def stuck(connection: sqlite3.Connection) -> None:
+        connection.execute("begin immediate")
+
+    await store._writer._connection.run(stuck)
+    with pytest.raises(StorageDown) as raised:
+        await store.put([raw("refused", clock.at)])
+    assert raised.value.reason == "error"
+    await store.put([raw("after", clock.at)])
+    assert await keys(store) == {"after"}
+
+
+async def test_a_connection_that_cannot_be_made_anew_is_tried_again(
+    store: SqlStore, clock: StoodClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(connection: sqlite3.Connection, busy_timeout: int) -> None:
+        connection.execute("select nothing")
+
+    with with_file_limit(4096), pytest.raises(StorageDown):
+        await store.put([raw("refused", clock.at)])
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.writer, "set_up_writer", refuses)
+        for _ in range(2):
+            with pytest.raises(StorageDown) as raised:
+                await store.put([raw("refused", clock.at)])
+            assert raised.value.reason == "error"
+    await store.put([raw("after", clock.at)])
+    assert await keys(store) == {"after"}
+
+
+async def test_why_the_disk_refuses_is_known_and_rung(tmp_path: Path, clock: StoodClock) -> None:
+    async with open_store(tmp_path, clock, limits=Limits(busy_timeout=20)) as store:
+        bell = asyncio.ensure_future(store.judged.wait(10))
+        await asyncio.sleep(0)
+        with locked(store.path), pytest.raises(StorageDown):
+            await store.put([raw("k", clock.at)])
+        await bell
+        assert store.refusal == "locked"
+        await store.put([raw("k", clock.at)])
+        assert store.refusal is None
+        await store.write(lambda u: limit_pages(u, 2))
+        with pytest.raises(StorageDown):
+            await store.write(lambda u: u.set_setting("k", "x" * 100_000))
+        assert store.refusal == "full", "also where only one unit of the group did not fit"
 
 
 async def test_a_full_queue_refuses_at_once(tmp_path: Path, clock: StoodClock) -> None:
