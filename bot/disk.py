@@ -140,8 +140,7 @@ class DiskWatch:
         if kept is not None:
             key, *place = json.loads(kept)
             self._outage = _Outage(key, (int(place[0]), int(place[1])))
-            now = self._clock.monotonic()
-            self._room = Room(Level.STUCK, "started anew", now, now, is_told=True)
+            self._room = Room(is_told=True)
 
     async def _keep_reserve(self) -> None:
         if self.is_full and self._has_reserve:

@@ -5,7 +5,7 @@ Pure. The level falls at once and rises with a delay and a margin, so that a dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from storage.reserve import SIZE as RESERVE
@@ -45,7 +45,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """since, refused_at: when the refusals began and the last one was seen. is_told: they lasted, or are plain."""
+    """since, refused_at: when the refusals began and the last one was seen. is_told: she hears of them, or has heard
+    before a restart.
+    """
 
     level: Level = Level.FINE
     reason: str = ""
@@ -85,7 +87,7 @@ def _refused(room: Room, look: Look, level: Level, reason: str) -> Room:
 def _taken(room: Room, look: Look) -> Room:
     enough = low(look.total) * (1.0 if room.level is Level.FINE else RELIEF)
     level = Level.LOW if look.free < enough else Level.FINE
-    return room if level is room.level else replace(Room(), level=level)
+    return Room(level)
 
 
 def news(before: Room, after: Room) -> News | None:

@@ -81,6 +81,16 @@ def test_the_level_and_the_news(name: str) -> None:
         assert bool(room.reason) == room.refuses
 
 
+def test_an_outage_that_was_told_before_a_restart_is_closed_or_goes_on() -> None:
+    told = Room(is_told=True)
+    assert not told.refuses
+    over = step(told, Look(1.0, PLENTY, TOTAL))
+    assert (over.level, news(told, over)) == (FINE, News.BACK)
+    lasts = step(told, Look(1.0, LEAST - 1, TOTAL))
+    assert (lasts.level, news(told, lasts)) == (FULL, None)
+    assert news(lasts, step(lasts, Look(1.0 + QUIET, PLENTY, TOTAL))) is News.BACK
+
+
 def test_what_is_low_grows_with_the_disk_within_bounds() -> None:
     assert [low(n * MB) for n in (1_000, 4_000, 8_000, 1_000_000)] == [LOW, LOW, 400 * MB, LOW_MOST]
     assert LEAST < BACK < LOW

@@ -33,19 +33,20 @@ Fault = Callable[["Disk"], AbstractAsyncContextManager[None]]
 
 
 class Disk:
-    """The rig whose store the test can reach. Waits are short: a second is long here."""
+    """The rig whose store the test can reach. is_hasty: waits are short, a second is long."""
 
-    def __init__(self, rig: Rig, patch: pytest.MonkeyPatch, limits: Limits) -> None:
+    def __init__(self, rig: Rig, patch: pytest.MonkeyPatch, limits: Limits, *, is_hasty: bool) -> None:
         self.rig = rig
         self.patch = patch
         self.limits = limits
         self.stores: list[SqlStore] = []
         self.most_waiting = 0
         patch.setattr(app, "open_store", self._open)
-        patch.setattr(disk, "EVERY", 0.3)
-        patch.setattr(disk, "LOOK_EVERY", 0.1)
-        patch.setattr(room, "QUIET", 0.6)
-        patch.setattr(room, "PATIENCE", 0.5)
+        if is_hasty:
+            patch.setattr(disk, "EVERY", 0.3)
+            patch.setattr(disk, "LOOK_EVERY", 0.1)
+            patch.setattr(room, "QUIET", 0.6)
+            patch.setattr(room, "PATIENCE", 0.5)
 
     @asynccontextmanager
     async def _open(self, data_dir: Path, clock: Clock) -> AsyncIterator[SqlStore]:
@@ -115,9 +116,9 @@ class Disk:
         ):
             return answer.status, (await answer.json())["parts"]["storage"]
 
-    async def until_ready(self, status: int) -> dict[str, Any]:
+    async def until_ready(self, status: int, within: float = 15.0) -> dict[str, Any]:
         """Until /readyz answers so; what it says of the storage."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(within):
             while True:
                 found, part = await self.ready()
                 if found == status:
@@ -139,10 +140,10 @@ def texts(body: bytes) -> list[str]:
 
 
 @asynccontextmanager
-async def disk_rig(folder: Path, limits: Limits | None = None) -> AsyncIterator[Disk]:
+async def disk_rig(folder: Path, limits: Limits | None = None, *, is_hasty: bool = True) -> AsyncIterator[Disk]:
     with pytest.MonkeyPatch.context() as patch:
         async with rig(folder) as made:
-            found = Disk(made, patch, limits or Limits(busy_timeout=100))
+            found = Disk(made, patch, limits or Limits(busy_timeout=100), is_hasty=is_hasty)
             await made.start()
             yield found
 

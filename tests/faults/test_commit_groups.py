@@ -149,7 +149,8 @@ async def test_bodies_keep_their_order_whichever_group_is_lost(
     found = [await applied(tmp_path / f"{n}", Failing(n), Mouth()) for n in groups]
     assert [sorted(numbers) for numbers in found] == [list(range(BODIES))] * len(found), "each once"
     assert sum(map(reordered, found)) == 0
-    counts("R5", groups_lost=len(found), bodies=BODIES * len(found), lost=0, twice=0, reordered=0)
+    figures = {"lost": sum(map(lost, found)), "reordered": sum(map(reordered, found))}
+    counts("R5", groups_lost=len(found), bodies=sum(map(len, found)), **figures)
     with monkeypatch.context() as patch:
         patch.setattr(intake, "_in_turn", anyhow)
         broken = [await applied(tmp_path / f"broken-{n}", Failing(n), Mouth()) for n in groups]
@@ -180,7 +181,7 @@ async def test_one_batch_still_shares_its_commits(tmp_path: Path) -> None:
 async def test_answers_keep_their_order_whichever_group_is_lost(tmp_path: Path, counts: Callable[..., None]) -> None:
     """Claims and outcomes of a lane: each is sent once, in order, and its outcome is known at last."""
     answers, sent_twice, out_of_order, lost_groups = 6, 0, 0, 0
-    for number in range(1, 12):
+    for number in range(1, 9):
         clock, bell, gate = StoodClock(), Bell(), ScriptedGate(abilities())
         async with open_store(tmp_path / f"{number}", clock, limits=SMALL) as store:
             desk = Desk(store, clock, rules())
@@ -200,6 +201,6 @@ async def test_answers_keep_their_order_whichever_group_is_lost(tmp_path: Path, 
         sent_twice += len(gate.words) - len(set(gate.words))
         out_of_order += gate.words != [f"a{n}" for n in range(answers)]
         lost_groups += failing.lost
-    assert lost_groups == 11
+    assert lost_groups == 8
     assert (sent_twice, out_of_order) == (0, 0)
-    counts("R5", answer_groups_lost=lost_groups, answers=answers * 11, sent_twice=0, out_of_order=0)
+    counts("R5", answer_groups_lost=lost_groups, answers=answers * 8, sent_twice=sent_twice, out_of_order=out_of_order)
