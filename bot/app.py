@@ -173,6 +173,7 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
         store = await stack.enter_async_context(open_store(config.data_dir, clock))
         state = Health(catalog.WEBHOOKS | {"email"})
         disk = DiskWatch(config.data_dir, store, reserve, state, clock, log)
+        await disk.begin()
         http = await stack.enter_async_context(open_http())
         vault = open_vault(config.data_dir, config.secret_keys)
         blobs = FileBlobs(config.data_dir / BLOBS, lambda: disk.refuses)

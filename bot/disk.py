@@ -76,7 +76,7 @@ class DiskWatch:
         self._log = log
         self._room = Room()
         self._look = Look(0.0, BACK, BACK)
-        self._has_reserve = False
+        self._has_reserve = reserve.is_there  # of an earlier run
         self._is_queue_full = False
         self._news: asyncio.Queue[News] = asyncio.Queue(WAITING_NEWS)
         self._outage: _Outage | None = None
@@ -112,15 +112,22 @@ class DiskWatch:
                 self._health.mark_started(Start.COMMIT)
             await self._clock.sleep(EVERY)
 
-    async def _watch(self) -> None:
+    async def begin(self) -> None:
+        """The first look, before the port is open: a start on a full disk takes nothing new either."""
         await self._recall()
+        await self._look_once()
+
+    async def _watch(self) -> None:
         while True:
-            self._look = await self._looked()
-            before, self._room = self._room, step(self._room, self._look)
-            await self._keep_reserve()
-            self._report()
-            self._hear(before)
             await self._store.judged.wait(LOOK_EVERY)
+            await self._look_once()
+
+    async def _look_once(self) -> None:
+        self._look = await self._looked()
+        before, self._room = self._room, step(self._room, self._look)
+        await self._keep_reserve()
+        self._report()
+        self._hear(before)
 
     async def _looked(self) -> Look:
         refusal = self._store.refusal or ("queue" if self._is_queue_full else None)

@@ -17,6 +17,10 @@ class Reserve:
         self._path = data_dir / FILE
         self._size = size
 
+    @property
+    def is_there(self) -> bool:
+        return self._path.exists()
+
     def make(self) -> bool:
         """Set the room aside, whole; False: the disk does not give it now."""
         try:

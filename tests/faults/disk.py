@@ -125,6 +125,12 @@ class Disk:
                     return part
                 await asyncio.sleep(0.05)
 
+    async def until_said(self, detail: str) -> None:
+        """Until /readyz says this of the storage; while it starts it says 503 for other reasons."""
+        async with asyncio.timeout(15):
+            while (await self.ready())[1]["detail"] != detail:  # noqa: ASYNC110 a page rings no bell
+                await asyncio.sleep(0.05)
+
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         def look() -> bool:
             self.most_waiting = max(self.most_waiting, self.store.waiting)

@@ -17,8 +17,9 @@ def test_it_takes_room_and_gives_it_back(tmp_path: Path) -> None:
     status = (tmp_path / FILE).stat()
     assert (status.st_size, status.st_mode & 0o777) == (SIZE, 0o600)
     assert status.st_blocks * 512 >= SIZE, "not a hole"
+    assert Reserve(tmp_path, SIZE).is_there
     assert reserve.free()
-    assert not (tmp_path / FILE).exists()
+    assert not reserve.is_there
     assert not reserve.free()
 
 
