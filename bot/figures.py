@@ -25,7 +25,7 @@ from storage.store import SqlStore
 
 NEWEST = "bodies"  # the cursor under which the times of the newest bodies are kept
 RECENT = 300.0  # seconds of acknowledgements that a quantile is about
-TASKS = (*"export intake media jobs outbox marks upkeep desk place watch backups".split(), "disk watch")
+TASKS = tuple("export intake media jobs outbox marks upkeep desk place watch disk backups".split())
 """Tasks that never end while the program runs, by their names."""
 
 

@@ -111,7 +111,7 @@ async def test_what_waits_is_in_the_figures(store: SqlStore, clock: StoodClock) 
         assert found[name] == value, name
     assert found["desk_database_bytes"] + found["desk_wal_bytes"] > 0 and found["desk_disk_free_bytes"] > 0
     assert found["desk_commits_total"] >= 2
-    assert not [name for name in found if "backup" in name], "there is none"
+    assert not [name for name in found if name.startswith("desk_backup")], "there is none"
 
 
 async def test_no_figure_names_a_person_and_none_grows_with_clients(store: SqlStore, clock: StoodClock) -> None:

@@ -245,11 +245,10 @@ def test_errors_in_an_operators_words(stored: str, read: str) -> None:
     ("new", "seconds", "detail"), [(0, 0, ""), (3, 1, ""), (3, 60, "3 bodies wait")], ids=["none", "just came", "late"]
 )
 def test_bodies_that_wait_are_told_with_the_storage(new: int, seconds: float, detail: str) -> None:
-    place = Place()
-    now = place.clock.now()
+    now = datetime(2026, 3, 1, tzinfo=UTC)
     since = now - timedelta(seconds=seconds) if new else None
-    place.observer.latest = cast(Any, SimpleNamespace(new=new, new_since=since, at=now))
-    assert place.watch._backlog() == detail
+    figures = SimpleNamespace(new=new, new_since=since, at=now)
+    assert Observer.backlog(cast(Observer, SimpleNamespace(latest=figures))) == detail
 
 
 async def test_a_picture_that_cannot_be_taken_ends_nothing() -> None:
