@@ -167,7 +167,6 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
     if config.telegram is None:
         raise ValueError("no bot token")
     async with AsyncExitStack() as stack:
-        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         reserve = Reserve(config.data_dir)
         give_back_if_full(config.data_dir, reserve)
         store = await stack.enter_async_context(open_store(config.data_dir, clock))
@@ -223,7 +222,6 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
             rate=rate,
             disk=disk,
         )
-        disk.note = app.observer.backlog
         app.metrics.add(PartsCollector(app.health))
         app.metrics.add(FiguresCollector(lambda: app.observer.latest))
         app.health.mark_started(Start.SCHEMA)
@@ -319,9 +317,10 @@ async def _workers(app: App) -> None:
         group.create_task(app.backups.run(), name="backups")
         desk = await _desk(app)
         desk.start(group)
-        mouth.set_result(Mouth(desk.announce, app.speech.disk, wakes.outbox))
+        watch = _watch(app, desk)
+        mouth.set_result(Mouth(desk.announce, app.speech.disk, wakes.outbox, watch.backlog))
         group.create_task(_follow_place(app, desk, changed), name="place")
-        group.create_task(_watch(app, desk).run(), name="watch")
+        group.create_task(watch.run(), name="watch")
         group.create_task(_ask_for_updates(app), name="updates")
         group.create_task(_catch_up(app), name="catching up")
         app.health.mark_started(Start.WORKERS)
@@ -460,7 +459,7 @@ def _watch(app: App, desk: DeskWork) -> Watch:
         if isinstance(gate, Probes)
     ]
     webhook = partial(_of_webhook, app) if app.config.public_url is not None else None
-    return Watch(app.store, app.health, app.observer, gates, desk.target, partial(_note, app), webhook, app.clock, log)
+    return Watch(app.health, app.observer, gates, desk.target, partial(_note, app), webhook, app.clock, log)
 
 
 def _reception(app: App, gate: str) -> str | None:

@@ -11,7 +11,6 @@ import random
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from operator import methodcaller
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from storage.store import SqlStore
 
 EVERY = 5.0  # seconds between two writes that try the disk
 LOOK_EVERY = 1.0
-TRIAL = " " * 256 * 1024  # as much as a body may bring
+TRIAL = 256 * 1024  # bytes; as much as a body may bring
 TRIES = 12  # of a notice that cannot be stored
 LONGEST_PAUSE = 60.0
 WAITING_NEWS = 10
@@ -43,11 +42,15 @@ Announce = Callable[[Notice], Awaitable[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Mouth:
-    """words: the notice of some news, by the bytes that are free. said: rung when a row was made for the desk."""
+    """words: the notice of some news, by the bytes that are free. said: rung when a row was made for the desk.
+
+    note(): what /readyz says of a disk that is well.
+    """
 
     announce: Announce
     words: Callable[[News, int], Notice]
     said: Wake
+    note: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,11 @@ class _Outage:
 
 def give_back_if_full(folder: Path, reserve: Reserve) -> None:
     """Before the start, which itself writes."""
-    if shutil.disk_usage(folder).free < LEAST:
+    if reserve.is_there and shutil.disk_usage(folder).free < LEAST:
         reserve.free()
 
 
 class DiskWatch:
-    """note(): what is said of storage that is well."""
-
     def __init__(self, folder: Path, store: SqlStore, reserve: Reserve, health: Health, clock: Clock, log: Log) -> None:
         self._folder = folder
         self._store = store
@@ -80,7 +81,8 @@ class DiskWatch:
         self._is_queue_full = False
         self._news: asyncio.Queue[News] = asyncio.Queue(WAITING_NEWS)
         self._outage: _Outage | None = None
-        self.note: Callable[[], str] = lambda: ""
+        self._is_low_told: bool | None = None  # None: not looked yet
+        self._note: Callable[[], str] = str
 
     @property
     def is_full(self) -> bool:
@@ -102,15 +104,21 @@ class DiskWatch:
         """Each write is a trial; one is made when there is no other. On a full disk it is as big as a body."""
         while True:
             big = self.is_full and self._look.free >= BACK
-            relieved = self._room.level is Level.FINE and self._look.at > 0
             try:
-                await self._store.beat(partial(_alive, big=big, relieved=relieved))
+                await self._store.beat(TRIAL if big else 0)
+                await self._forget_low()
             except StorageDown as error:
                 self._is_queue_full = error.reason == "queue"
             else:
                 self._is_queue_full = False
                 self._health.mark_started(Start.COMMIT)
             await self._clock.sleep(EVERY)
+
+    async def _forget_low(self) -> None:
+        """There is enough again: the next time it is news."""
+        if self._room.level is Level.FINE and self._look.at > 0 and self._is_low_told is not False:
+            await self._store.write(methodcaller("set_setting", LOW_TOLD, None))
+            self._is_low_told = False
 
     async def begin(self) -> None:
         """The first look, before the port is open: a start on a full disk takes nothing new either."""
@@ -163,7 +171,7 @@ class DiskWatch:
         elif room.level is Level.LOW:
             self._health.set(STORAGE, "degraded", f"{self._look.free // MB} MB left on the disk")
         else:
-            self._health.set(STORAGE, "ok", self.note())
+            self._health.set(STORAGE, "ok", self._note())
 
     def _hear(self, before: Room) -> None:
         if before.level is not self._room.level:
@@ -174,6 +182,7 @@ class DiskWatch:
 
     async def _tell(self, mouth: asyncio.Future[Mouth]) -> None:
         said = await asyncio.shield(mouth)
+        self._note = said.note
         while True:
             heard = await self._news.get()
             notice = said.words(heard, self._look.free)
@@ -188,6 +197,7 @@ class DiskWatch:
     async def _tell_low(self, notice: Notice) -> None:
         """Once until there is enough again, over restarts too."""
         at = int(self._clock.now().timestamp())
+        self._is_low_told = True
 
         def tell(unit: Unit) -> None:
             told = unit.setting(LOW_TOLD)
@@ -234,11 +244,3 @@ class DiskWatch:
                 return
             except StorageDown:
                 await self._clock.sleep(1.0)
-
-
-def _alive(unit: Unit, *, big: bool, relieved: bool) -> None:
-    if big:
-        unit.set_setting("alive", TRIAL)
-    unit.set_setting("alive", str(int(unit.now.timestamp())))
-    if relieved:
-        unit.set_setting(LOW_TOLD, None)

@@ -12,7 +12,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -48,9 +48,6 @@ class Worker(Protocol):
     def stuck(self) -> int: ...
     @property
     def breaks(self) -> int: ...
-
-
-BEHIND = timedelta(seconds=5)  # a body that waits longer is worth a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +166,6 @@ class Observer:
     _cursor: int | None = None
     _newest: dict[Provider, datetime] = field(default_factory=dict)
     _acks: Acknowledgements = field(default_factory=lambda: Acknowledgements())  # noqa: PLW0108
-
-    def backlog(self) -> str:
-        """For the report. Not a few bodies between two commits: those that have waited for a while."""
-        figures = self.latest
-        if figures is None or figures.new_since is None or figures.at - figures.new_since < BEHIND:
-            return ""
-        return f"{figures.new} bodies wait"
 
     async def look(self) -> Figures:
         """Raises StorageDown."""

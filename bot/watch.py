@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from bot.figures import Hook, Observer, Target
 from bot.health import DESK, Health, State
 from inbox.clock import Clock
 from inbox.errors import ACCEPTED, InboxError, Locked, StorageDown, Uncertain, Unreachable
 from inbox.log import Log
-from storage.store import SqlStore
 
+EVERY = 5.0  # seconds: a change shows within 15
 PROBE_EVERY = 10.0  # of a gate that is well: with PROBE_LIMIT, one that dies unused shows within 14
 PROBE_AGAIN = 5.0  # of one that is not
 PROBE_SOONEST = 2.0  # after a call that failed
 PROBE_LIMIT = 4.0
 LOOK = 0.5
-EVERY = 5.0
 HOOK_EVERY = 60.0
 BLOCKED = 5.0  # a shorter wait is told to nobody
+BEHIND = timedelta(seconds=5)
 SENT_BACK = frozenset({Unreachable.name, Uncertain.name, Locked.name})
 
 
@@ -65,7 +66,6 @@ class Watch:
     webhook: asks Telegram of our webhook; None where updates are polled.
     """
 
-    store: SqlStore
     health: Health
     observer: Observer
     gates: Sequence[Watched]
@@ -83,6 +83,15 @@ class Watch:
             if self.webhook is not None:
                 group.create_task(self._ask_of_webhook(self.webhook), name="webhook")
             group.create_task(self._look(), name="figures")
+
+    def backlog(self) -> str:
+        """What is said of a storage that is well. Not a few bodies between two commits: those that have waited for a
+        while.
+        """
+        figures = self.observer.latest
+        if figures is None or figures.new_since is None or figures.at - figures.new_since < BEHIND:
+            return ""
+        return f"{figures.new} bodies wait"
 
     async def _probe(self, gate: Watched) -> None:
         while True:

@@ -55,7 +55,7 @@ class _Put:
 class _Work:
     run: Callable[[SqlUnit], Any]
     done: asyncio.Future[Any]
-    beats: bool  # means nothing: the store is as idle as before
+    beats: bool  # means nothing: it changes one row, and the store is as idle as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,9 @@ class Writer:
         self._bell = asyncio.Event()
         self._closing = False
         self._tidy_at = 0.0  # by the loop's clock
-        self.commits = 0
-        self.changes = 0
         self._is_spoiled = False
         self.commits = 0
+        self.changes = 0
         self.refusal: str | None = None
         self.judged = Wake()
 
@@ -172,8 +171,8 @@ class Writer:
             raise
         else:
             self.commits += 1
-            changed = self._connection.total_changes - before
-            if changed > 0 and (rows or not all(work.beats for work in works)):
+            changed = self._connection.total_changes - before - sum(work.beats for work in works)
+            if changed > 0:
                 self.changes += changed
                 self._tidy_at = asyncio.get_running_loop().time() + self._limits.idle
             self._judge(next((o.error.reason for o in outcomes if isinstance(o.error, StorageDown)), None))

@@ -34,8 +34,8 @@ def data(folder: Path, now: datetime, *, has_secret_key: bool, setup: Setup | No
     """setup: what the settings say of it; None: nothing but the folder is known."""
     path = folder / FILE
     yield from disk(folder, path.stat().st_size if path.is_file() else 0)
-    yield from rights(folder)
     yield from writable(path)
+    yield from rights(folder)
     yield lock(folder, has_database=path.is_file())
     yield from secret_key(folder, has_secret_key, path.is_file())
     if not path.is_file():

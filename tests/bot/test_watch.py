@@ -88,7 +88,6 @@ class Place:
         self.watched = Watched(gate, self.probe, [self.target], besides=[self.desk])
         self.observer = cast(Observer, Observed())
         self.watch = Watch(
-            cast(Any, None),
             self.health,
             self.observer,
             [self.watched],
@@ -245,10 +244,11 @@ def test_errors_in_an_operators_words(stored: str, read: str) -> None:
     ("new", "seconds", "detail"), [(0, 0, ""), (3, 1, ""), (3, 60, "3 bodies wait")], ids=["none", "just came", "late"]
 )
 def test_bodies_that_wait_are_told_with_the_storage(new: int, seconds: float, detail: str) -> None:
-    now = datetime(2026, 3, 1, tzinfo=UTC)
+    place = Place()
+    now = place.clock.now()
     since = now - timedelta(seconds=seconds) if new else None
-    figures = SimpleNamespace(new=new, new_since=since, at=now)
-    assert Observer.backlog(cast(Observer, SimpleNamespace(latest=figures))) == detail
+    place.observer.latest = cast(Any, SimpleNamespace(new=new, new_since=since, at=now))
+    assert place.watch.backlog() == detail
 
 
 async def test_a_picture_that_cannot_be_taken_ends_nothing() -> None:

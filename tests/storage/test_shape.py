@@ -127,7 +127,7 @@ def _use(unit: SqlUnit, now: datetime, one: IdentityId, two: IdentityId) -> None
     unit.take_early(WHATSAPP, "1", ExternalId("1"))
     unit.drop_early(now)
     unit.failed_lately(100)
-    unit.first_raw("new")
+    unit.oldest_raw("new")
     unit.quarantined()
     unit.newest_raws(0)
     unit.newest_event_id()
