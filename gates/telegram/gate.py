@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from gates.telegram.send import Sender
 
-VERIFY_HEADER = "x-telegram-bot-api-secret-token"
+VERIFY_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 WEBHOOK_PATH = "/webhooks/telegram"
 MAX_CONNECTIONS = 40
 PROBE_TIMEOUT = 5.0
@@ -103,8 +103,7 @@ class TelegramGate:
         self._sender = Sender(bot, self._blobs)
 
     def verify(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> str | None:
-        given = next((value for name, value in headers.items() if name.lower() == VERIFY_HEADER), "")
-        if not same_secret(given, self._settings.webhook_secret.get_secret_value()):
+        if not same_secret(headers.get(VERIFY_HEADER, ""), self._settings.webhook_secret.get_secret_value()):
             raise Unverified("secret")
         return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from gates.meta.signature import check, handshake, sign, verify
 from inbox.errors import Unverified
@@ -43,9 +44,9 @@ def test_the_same_object_in_other_bytes_has_its_own_signature() -> None:
 @pytest.mark.parametrize("name", [HEADER, HEADER.lower(), HEADER.upper()])
 @pytest.mark.parametrize("secrets", [(SECRET,), ("other", SECRET), (SECRET, "other")])
 def test_any_of_the_secrets_and_any_case_of_the_name_will_do(name: str, secrets: tuple[str, ...]) -> None:
-    check({name: f" {VECTOR} "}, emulate(), secrets)
+    check(CIMultiDict({name: f" {VECTOR} "}), emulate(), secrets)
     with pytest.raises(Unverified):
-        check({name: VECTOR}, emulate(), ("other", "third"))
+        check(CIMultiDict({name: VECTOR}), emulate(), ("other", "third"))
 
 
 @pytest.mark.parametrize(

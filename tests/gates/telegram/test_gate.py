@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from pydantic import SecretStr, ValidationError
 
 from gates.telegram.abilities import DOWNLOAD_LIMIT
@@ -38,7 +39,7 @@ def test_it_has_the_powers_that_it_says(gate: TelegramGate) -> None:
 
 @pytest.mark.parametrize("name", [HEADER, HEADER.lower(), HEADER.upper()])
 def test_the_right_secret(gate: TelegramGate, name: str) -> None:
-    assert gate.verify("POST", {}, {name: "sec-ret_1"}, b"") is None
+    assert gate.verify("POST", {}, CIMultiDict({name: "sec-ret_1"}), b"") is None
 
 
 @pytest.mark.parametrize(
