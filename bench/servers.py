@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,17 +45,25 @@ SLOW_COMMIT = 0.005
 VARIANTS = ("bare", "floor", "ingest", "slow")
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """set_up: what is done to the runner before its port opens."""
+
+    routes: Sequence[web.AbstractRouteDef]
+    set_up: Callable[[web.AppRunner], None] | None = None
+
+
 @asynccontextmanager
-async def bare(_: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
+async def bare(_: Path) -> AsyncIterator[Site]:
     async def handle(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(text="ok")
 
-    yield [web.post("/webhooks/whatsapp", handle)]
+    yield Site([web.post("/webhooks/whatsapp", handle)])
 
 
 @asynccontextmanager
-async def floor(folder: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
+async def floor(folder: Path) -> AsyncIterator[Site]:
     with (folder / "floor.log").open("ab", buffering=0) as file:
         groups = Groups(file.fileno())
         writing = asyncio.create_task(groups.run())
@@ -64,7 +73,7 @@ async def floor(folder: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
             return web.Response(text="ok")
 
         try:
-            yield [web.post("/webhooks/whatsapp", handle)]
+            yield Site([web.post("/webhooks/whatsapp", handle)])
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -104,18 +113,19 @@ class Groups:
 
 
 @asynccontextmanager
-async def ingest(folder: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
+async def ingest(folder: Path) -> AsyncIterator[Site]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(folder, clock))
         http = await stack.enter_async_context(open_http())
         gate = WhatsAppGate(gate_settings(), http, FileBlobs(folder), clock)
         intakes = {"whatsapp": gate}
-        yield gate_web.routes(intakes, store.put, clock, Wake().ring, Metrics("bench"), WEBHOOKS)
+        webhooks = gate_web.Webhooks(intakes, store.put, clock, Wake().ring, Metrics("bench"), WEBHOOKS)
+        yield Site(webhooks.routes(), webhooks.put_before)
 
 
 @asynccontextmanager
-async def slow(folder: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
+async def slow(folder: Path) -> AsyncIterator[Site]:
     """The wait lies in the writer's own thread, where a slow disk's would."""
     commit = writer.commit
 
@@ -124,8 +134,8 @@ async def slow(folder: Path) -> AsyncIterator[Sequence[web.AbstractRouteDef]]:
         return commit(connection, **group)
 
     writer.commit = slowly
-    async with ingest(folder) as routes:
-        yield routes
+    async with ingest(folder) as site:
+        yield site
 
 
 def gate_settings() -> WhatsAppSettings:
@@ -143,11 +153,13 @@ BUILDERS: dict[str, Callable[[Path], Any]] = {"bare": bare, "floor": floor, "ing
 async def serve(variant: str, folder: Path) -> None:
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
-    async with BUILDERS[variant](folder) as routes:
-        site = web.Application()
-        site.add_routes(routes)
-        runner = web.AppRunner(site, access_log=None, shutdown_timeout=0.5, **gate_web.SERVER_OPTIONS)
+    async with BUILDERS[variant](folder) as site:
+        application = web.Application()
+        application.add_routes(site.routes)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5, **gate_web.SERVER_OPTIONS)
         await runner.setup()
+        if site.set_up is not None:
+            site.set_up(runner)
         await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
         say({"port": runner.addresses[0][1]})
         obeying = asyncio.create_task(obey(folder))

@@ -251,13 +251,13 @@ async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRu
     site = web.Application()
     token = app.config.metrics_token
 
-    site.add_routes(
-        gate_web.routes(dict(app.gates), app.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
-    )
+    webhooks = gate_web.Webhooks(dict(app.gates), app.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
+    site.add_routes(webhooks.routes())
     site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
     site.add_routes(routes)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSING, **gate_web.SERVER_OPTIONS)
     await runner.setup()
+    webhooks.put_before(runner)
     await web.TCPSite(runner, app.config.host, app.config.port, backlog=1024).start()
     return runner
 

@@ -3,6 +3,9 @@
 The body is streamed here with a limit and a deadline of its own: aiohttp waits for ever for a slow one, and answers
 500 where it unpacks junk. After a refusal that leaves bytes unread the connection is cut, so that a peer that keeps
 sending holds a socket for seconds and no memory.
+
+What costs every call is kept short: `Webhooks.put_before` takes the usual call past aiohttp's router, a body that is
+all there is taken without a timer, and the usual answer is written as it stands.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import formatdate
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from aiohttp import ClientError, web
+from aiohttp import ClientError, HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from inbox.clock import Clock
@@ -27,6 +31,7 @@ BODY_LIMIT = 4 * 1024 * 1024
 BODY_SECONDS = 10.0
 LINGER_SECONDS = 4.0
 RETRY_AFTER = "30"
+PATH = "/webhooks/"
 HANDSHAKES = frozenset({"whatsapp", "messenger", "instagram"})
 """Names whose network asks by GET whether the address is ours."""
 
@@ -79,27 +84,13 @@ class _Broken(Exception):
 
 
 _Answer = tuple[Outcome, web.Response]
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _CUT = frozenset({Outcome.ENCODED, Outcome.TOO_LARGE, Outcome.SLOW})
 
 
-def routes(
-    intakes: Mapping[str, Intake],
-    put: Callable[[Sequence[Raw]], Awaitable[None]],
-    clock: Clock,
-    wake: Callable[[], None],
-    counters: Counters,
-    known: frozenset[str],
-    *,
-    body_seconds: float = BODY_SECONDS,
-    linger_seconds: float = LINGER_SECONDS,
-) -> list[web.RouteDef]:
-    """`intakes`: the gates that are on, by route name. `put` commits, or raises StorageDown. `known`: names that may
-    stand in a counter."""
-    webhooks = _Webhooks(intakes, put, clock, wake, counters, known, body_seconds, linger_seconds)
-    return [web.route("*", "/webhooks/{name}", webhooks.handle)]
+class Webhooks:
+    """The doors of all networks: `routes` for the site, and the short way for the server that serves it."""
 
-
-class _Webhooks:
     def __init__(
         self,
         intakes: Mapping[str, Intake],
@@ -108,9 +99,12 @@ class _Webhooks:
         wake: Callable[[], None],
         counters: Counters,
         known: frozenset[str],
-        body_seconds: float,
-        linger_seconds: float,
+        *,
+        body_seconds: float = BODY_SECONDS,
+        linger_seconds: float = LINGER_SECONDS,
     ) -> None:
+        """`intakes`: the gates that are on, by route name. `put` commits, or raises StorageDown. `known`: names that
+        may stand in a counter."""
         self._intakes = intakes
         self._put = put
         self._clock = clock
@@ -120,10 +114,33 @@ class _Webhooks:
         self._body_seconds = body_seconds
         self._linger_seconds = linger_seconds
         self._refusals = _Seldom(clock)
+        self._stored = _Stored(clock)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    def routes(self) -> list[web.RouteDef]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._handle(request, request.match_info["name"])
+
+        return [web.route("*", PATH + "{name}", handle)]
+
+    def put_before(self, runner: web.BaseRunner) -> None:
+        """Posts to the gates that are on skip the site of `runner`: its router costs more than their signature. All
+        else goes on to it. To be called once it is set up and before its port is open."""
+        server = runner.server
+        if server is None:
+            raise RuntimeError("the runner is not set up")
+        posts = {PATH + name: name for name in self._intakes}
+        site: _Handler = server.request_handler
+
+        def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+            name = posts.get(request.raw_path)
+            if name is None or request.method != hdrs.METH_POST or hdrs.EXPECT in request.headers:
+                return site(request)
+            return self._handle(request, name)
+
+        server.request_handler = handle
+
+    async def _handle(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
         started = self._clock.monotonic()
-        name = request.match_info["name"]
         try:
             outcome, response = await self._answer(request, name)
         except Exception:
@@ -138,7 +155,7 @@ class _Webhooks:
     def _label(self, name: str) -> str:
         return name if name in self._known else "unknown"
 
-    async def _answer(self, request: web.Request, name: str) -> _Answer:
+    async def _answer(self, request: web.BaseRequest, name: str) -> _Answer:
         intake = self._intakes.get(name)
         if intake is None:
             return Outcome.OFF, _status(HTTPStatus.NOT_FOUND)
@@ -159,7 +176,7 @@ class _Webhooks:
             return Outcome.BROKEN, _status(HTTPStatus.BAD_REQUEST)
         return await self._take(request, name, intake, body)
 
-    def _handshake(self, request: web.Request, name: str, intake: Intake) -> _Answer:
+    def _handshake(self, request: web.BaseRequest, name: str, intake: Intake) -> _Answer:
         try:
             challenge = intake.verify("GET", request.query, request.headers, b"")
         except Unverified:
@@ -169,23 +186,28 @@ class _Webhooks:
             return Outcome.UNVERIFIED, _status(HTTPStatus.FORBIDDEN)
         return Outcome.ANSWERED, _challenge(challenge, "text/plain")
 
-    async def _read(self, request: web.Request) -> bytes:
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        try:
+            if request.content.is_eof():  # nearly every body came with its headers
+                return request.content.read_nowait()
+            return await self._read_on(request)
+        except (ConnectionError, ClientError, web.RequestPayloadError) as error:
+            raise _Broken from error
+
+    async def _read_on(self, request: web.BaseRequest) -> bytes:
         if (request.content_length or 0) > BODY_LIMIT:
             raise _TooLarge
         chunks: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                async for chunk in request.content.iter_any():
-                    size += len(chunk)
-                    if size > BODY_LIMIT:
-                        raise _TooLarge
-                    chunks.append(chunk)
-        except (ConnectionError, ClientError, web.RequestPayloadError) as error:
-            raise _Broken from error
+        async with asyncio.timeout(self._body_seconds):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > BODY_LIMIT:
+                    raise _TooLarge
+                chunks.append(chunk)
         return b"".join(chunks)
 
-    async def _take(self, request: web.Request, name: str, intake: Intake, body: bytes) -> _Answer:
+    async def _take(self, request: web.BaseRequest, name: str, intake: Intake, body: bytes) -> _Answer:
         try:
             answer = intake.verify("POST", request.query, request.headers, body)
         except Unverified:
@@ -199,9 +221,10 @@ class _Webhooks:
         except StorageDown:
             return Outcome.STORAGE, _later()
         self._wake()
-        return Outcome.STORED, web.Response(text="ok")
+        plain = request.version == HttpVersion11 and request.keep_alive
+        return Outcome.STORED, self._stored if plain else web.Response(text="ok")
 
-    def _note_refusal(self, request: web.Request, name: str) -> None:
+    def _note_refusal(self, request: web.BaseRequest, name: str) -> None:
         source = request.remote or "unknown"
         unsaid = self._refusals.due(source)
         if unsaid is not None:
@@ -209,7 +232,7 @@ class _Webhooks:
                 "webhook refused: wrong signature or secret", extra={"gate": name, "source": source, "unsaid": unsaid}
             )
 
-    async def _cut(self, request: web.Request, response: web.Response) -> None:
+    async def _cut(self, request: web.BaseRequest, response: web.Response) -> None:
         """Answer, read away what comes for a moment (a reset would destroy the answer on its way), hang up."""
         response.force_close()
         try:
@@ -221,6 +244,35 @@ class _Webhooks:
         except (TimeoutError, ConnectionError, ClientError, web.RequestPayloadError):
             pass
         request.protocol.force_close()
+
+
+class _Stored(web.Response):
+    """The usual answer, one object for all calls of HTTP/1.1 that keep their connection. aiohttp would put the same
+    bytes together from a status, a dictionary and a body each time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(text="ok")
+        self._keep_alive = True
+        self._clock = clock
+        self._second = -1
+        self._bytes = b""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the peer left before its answer")
+        second = int(self._clock.now().timestamp())
+        if second != self._second:
+            self._second = second
+            date = formatdate(second, usegmt=True)
+            self._bytes = (
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n"
+                f"Date: {date}\r\n\r\nok"
+            ).encode()
+        transport.write(self._bytes)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """All was written."""
 
 
 class _Seldom:
@@ -246,8 +298,10 @@ class _Seldom:
         return unsaid
 
 
-def _encoded(request: web.Request) -> bool:
-    codings = ",".join(request.headers.getall("Content-Encoding", ())).split(",")
+def _encoded(request: web.BaseRequest) -> bool:
+    if hdrs.CONTENT_ENCODING not in request.headers:
+        return False
+    codings = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING)).split(",")
     return any(coding.strip().lower() not in ("", "identity") for coding in codings)
 
 

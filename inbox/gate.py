@@ -183,11 +183,15 @@ class Intake(Protocol):
     def provider(self) -> Provider: ...
 
     def verify(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> str | None:
-        """Return a challenge answer, None for an ordinary call, or raise Unverified. Pure, constant time."""
+        """Return a challenge answer, None for an ordinary call, or raise Unverified. Pure, constant time.
+
+        `headers` finds a name in whatever case it came."""
         ...
 
     def key(self, body: bytes) -> str:
-        """Cheap and total: the update id where one is readable, else sha256 of the body. Never raises."""
+        """Cheap and total: the update id where one is readable, else the sha256 of the body, with the time that the
+        body tells before it where that is cheap to find: keys that come in order keep the index of them hot. Never
+        raises."""
         ...
 
     def parse(self, raw: Raw) -> Iterable[Inbound]:

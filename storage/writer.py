@@ -1,7 +1,8 @@
 """The one writer: what has piled up while the last group was committed is the next group, and gets one fsync.
 
-There is no timer, so a lone write waits for nothing. A group is one function on the connection's thread. A group that
-the disk refused is lost as a whole: whoever waits for it is told, nothing of it counts as written.
+There is no timer: a lone write waits for two turns of the loop, in which what has arrived already may join its group.
+A group is one function on the connection's thread. A group that the disk refused is lost as a whole: whoever waits
+for it is told, nothing of it counts as written.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Writer:
         try:
             while self.waiting or not self._closing:
                 if self.waiting:
+                    await self._let_in()
                     await self._group()
                 else:
                     await self._rest()
@@ -148,6 +150,12 @@ class Writer:
                     return
         await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
         self._tidy_at = asyncio.get_running_loop().time() + LOOK_AGAIN
+
+    async def _let_in(self) -> None:
+        """Callers answered together come again together: without this the first of them had a commit of its own, and
+        all the others waited for it. From a socket to the queue is two turns of the loop."""
+        for _ in range(2):
+            await asyncio.sleep(0)
 
     async def _group(self) -> None:
         puts = self._take(self._puts, self._limits.group)

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gates.web import BODY_LIMIT, SERVER_OPTIONS, routes
+from gates.web import BODY_LIMIT, SERVER_OPTIONS, Webhooks
 from inbox.errors import StorageDown, Unverified
 from inbox.gate import Inbound, Raw
 from inbox.model import Provider
@@ -30,6 +30,8 @@ MIB = 1024 * 1024
 Client = TestClient[web.Request, web.Application]
 MakeClient = Callable[..., Awaitable[Client]]
 MakeServer = Callable[..., Awaitable[TestServer]]
+Serve = Callable[["World"], Awaitable[TestServer]]
+Connect = Callable[["World"], Awaitable[Client]]
 
 
 class FrozenClock:
@@ -78,26 +80,27 @@ class World:
         self.stored: list[Raw] = []
         self.woken = 0
         self.counted: list[tuple[str, str]] = []
+        self.reached = asyncio.Event()
         self.failure: Exception | None = None
         self.noticed = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.app = web.Application()
         intakes = {name: Door(name) for name in ("telegram", "whatsapp", "zoom")}
-        self.app.add_routes(
-            routes(
-                intakes,
-                self.put,
-                self.clock,
-                self.wake,
-                self,
-                KNOWN,
-                body_seconds=body_seconds,
-                linger_seconds=linger_seconds,
-            )
+        self.webhooks = Webhooks(
+            intakes,
+            self.put,
+            self.clock,
+            self.wake,
+            self,
+            KNOWN,
+            body_seconds=body_seconds,
+            linger_seconds=linger_seconds,
         )
+        self.app.add_routes(self.webhooks.routes())
 
     async def put(self, raws: Sequence[Raw]) -> None:
+        self.reached.set()
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -115,9 +118,36 @@ class World:
 GOOD = {"X-Secret": SECRET}
 
 
-async def test_stores_the_raw_body_then_answers(aiohttp_client: MakeClient) -> None:
+@pytest.fixture(params=["router", "short way"])
+def short(request: pytest.FixtureRequest) -> bool:
+    """Both ways into the doors do the same: all of aiohttp's site, and past its router."""
+    return bool(request.param == "short way")
+
+
+@pytest.fixture
+async def serve(aiohttp_server: MakeServer, short: bool) -> Serve:
+    async def started(world: World) -> TestServer:
+        server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+        if short:
+            assert server.runner is not None
+            world.webhooks.put_before(server.runner)
+        return server
+
+    return started
+
+
+@pytest.fixture
+async def connect(aiohttp_client: MakeClient, serve: Serve) -> Connect:
+    async def connected(world: World) -> Client:
+        client: Client = await aiohttp_client(await serve(world))
+        return client
+
+    return connected
+
+
+async def test_stores_the_raw_body_then_answers(connect: Connect) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     body = bytes(range(256))
     response = await client.post("/webhooks/whatsapp", data=body, headers=GOOD)
     assert (response.status, await response.text()) == (200, "ok")
@@ -126,9 +156,9 @@ async def test_stores_the_raw_body_then_answers(aiohttp_client: MakeClient) -> N
     assert world.counted == [("whatsapp", "stored")]
 
 
-async def test_no_answer_before_the_commit(aiohttp_client: MakeClient) -> None:
+async def test_no_answer_before_the_commit(connect: Connect) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     world.gate.clear()
     call = asyncio.create_task(client.post("/webhooks/telegram", data=b"{}", headers=GOOD))
     done, _ = await asyncio.wait({call}, timeout=0.2)
@@ -154,11 +184,9 @@ async def test_no_answer_before_the_commit(aiohttp_client: MakeClient) -> None:
         ("GET", "/webhooks/whatsapp", 403, ("whatsapp", "unverified")),
     ],
 )
-async def test_refuses(
-    aiohttp_client: MakeClient, method: str, path: str, status: int, counted: tuple[str, str]
-) -> None:
+async def test_refuses(connect: Connect, method: str, path: str, status: int, counted: tuple[str, str]) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.request(method, path)
     assert response.status == status
     assert world.counted == [counted]
@@ -167,18 +195,18 @@ async def test_refuses(
         assert response.headers["Allow"] == ("GET, POST" if "whatsapp" in path else "POST")
 
 
-async def test_a_body_sent_with_a_refused_method_is_not_kept(aiohttp_client: MakeClient) -> None:
+async def test_a_body_sent_with_a_refused_method_is_not_kept(connect: Connect) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.put("/webhooks/telegram", data=BytesIO(b"x" * MIB), headers=GOOD)
     assert response.status == 405
     assert world.stored == []
 
 
 @pytest.mark.parametrize("challenge", ["1158201444", "<b>x</b>", "%ff%fe", "Привет"])
-async def test_handshake_gives_the_challenge_back_as_text(aiohttp_client: MakeClient, challenge: str) -> None:
+async def test_handshake_gives_the_challenge_back_as_text(connect: Connect, challenge: str) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.get(f"/webhooks/whatsapp?hub.verify_token={SECRET}&hub.challenge={challenge}")
     assert response.status == 200
     assert response.content_type == "text/plain"
@@ -190,37 +218,35 @@ async def test_handshake_gives_the_challenge_back_as_text(aiohttp_client: MakeCl
 
 
 @pytest.mark.parametrize("query", ["", "?hub.verify_token=wrong&hub.challenge=1", f"?hub.verify_token={SECRET}"])
-async def test_handshake_that_is_not_ours(aiohttp_client: MakeClient, query: str) -> None:
+async def test_handshake_that_is_not_ours(connect: Connect, query: str) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.get(f"/webhooks/whatsapp{query}")
     assert response.status == 403
     assert world.counted == [("whatsapp", "unverified")]
 
 
-async def test_address_check_is_answered_and_not_stored(aiohttp_client: MakeClient) -> None:
+async def test_address_check_is_answered_and_not_stored(connect: Connect) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.post("/webhooks/zoom", data=b"check", headers=GOOD)
     assert (response.status, await response.json()) == (200, {"plainToken": "x"})
     assert world.stored == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Secret": "wrong"}, {"X-Secret": ""}])
-async def test_unverified_is_not_stored(aiohttp_client: MakeClient, headers: dict[str, str]) -> None:
+async def test_unverified_is_not_stored(connect: Connect, headers: dict[str, str]) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     response = await client.post("/webhooks/whatsapp", data=b"{}", headers=headers)
     assert response.status == 401
     assert world.stored == []
     assert world.counted == [("whatsapp", "unverified")]
 
 
-async def test_refusals_are_logged_once_a_minute_per_source(
-    aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_refusals_are_logged_once_a_minute_per_source(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     with caplog.at_level(logging.WARNING, logger="gates.web"):
         for _ in range(5):
             await client.post("/webhooks/whatsapp", data=b"{}")
@@ -236,9 +262,9 @@ async def test_refusals_are_logged_once_a_minute_per_source(
     ("encoding", "status"),
     [("gzip", 415), ("deflate", 415), ("br", 415), ("identity, gzip", 415), ("identity", 200), ("IDENTITY", 200)],
 )
-async def test_content_encoding(aiohttp_server: MakeServer, encoding: str, status: int) -> None:
+async def test_content_encoding(serve: Serve, encoding: str, status: int) -> None:
     world = World(linger_seconds=0.2)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     body = b"junk that is no gzip"
     answer = await exchange(server, post(body, f"Content-Encoding: {encoding}"))
     assert answer.status == status
@@ -246,9 +272,9 @@ async def test_content_encoding(aiohttp_server: MakeServer, encoding: str, statu
     assert len(world.stored) == (status == 200)
 
 
-async def test_a_small_bomb_is_not_unpacked(aiohttp_client: MakeClient) -> None:
+async def test_a_small_bomb_is_not_unpacked(connect: Connect) -> None:
     world = World(linger_seconds=0.2)
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     body = gzip.compress(b"\0" * (64 * MIB))
     response = await client.post("/webhooks/telegram", data=body, headers={**GOOD, "Content-Encoding": "gzip"})
     assert response.status == 415
@@ -259,9 +285,9 @@ async def test_a_small_bomb_is_not_unpacked(aiohttp_client: MakeClient) -> None:
     ("size", "status"), [(0, 200), (300_000, 200), (3 * MIB, 200), (BODY_LIMIT, 200), (BODY_LIMIT + 1, 413)]
 )
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_size(aiohttp_client: MakeClient, size: int, status: int, chunked: bool) -> None:
+async def test_size(connect: Connect, size: int, status: int, chunked: bool) -> None:
     world = World(linger_seconds=0.5)
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, size, 65536):
@@ -273,9 +299,9 @@ async def test_size(aiohttp_client: MakeClient, size: int, status: int, chunked:
     assert (response.headers.get("Connection") == "close") == (status == 413)
 
 
-async def test_a_flood_is_cut_without_being_kept(aiohttp_server: MakeServer) -> None:
+async def test_a_flood_is_cut_without_being_kept(serve: Serve) -> None:
     world = World(linger_seconds=0.5)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     tracemalloc.start()
     try:
@@ -292,18 +318,18 @@ async def test_a_flood_is_cut_without_being_kept(aiohttp_server: MakeServer) -> 
     assert world.counted == [("telegram", "too_large")]
 
 
-async def test_content_length_alone_is_enough_for_413(aiohttp_server: MakeServer) -> None:
+async def test_content_length_alone_is_enough_for_413(serve: Serve) -> None:
     world = World(linger_seconds=0.2)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     answer = await exchange(server, head("Content-Length: 20000000"))
     assert answer.status == 413
     assert answer.closed
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_body_that_stops_half_way(aiohttp_server: MakeServer) -> None:
+async def test_a_body_that_stops_half_way(serve: Serve) -> None:
     world = World(body_seconds=0.3, linger_seconds=0.2)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     answer = await exchange(server, head("Content-Length: 100") + b"half")
     assert answer.status == 408
     assert answer.headers["connection"] == "close"
@@ -312,9 +338,9 @@ async def test_a_body_that_stops_half_way(aiohttp_server: MakeServer) -> None:
     assert world.counted == [("telegram", "slow")]
 
 
-async def test_a_body_in_single_bytes_is_cut_while_it_still_comes(aiohttp_server: MakeServer) -> None:
+async def test_a_body_in_single_bytes_is_cut_while_it_still_comes(serve: Serve) -> None:
     world = World(body_seconds=0.4, linger_seconds=0.4)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     started = asyncio.get_running_loop().time()
     async with connection(server) as (reader, writer):
         status = asyncio.create_task(reader.readline())
@@ -325,11 +351,13 @@ async def test_a_body_in_single_bytes_is_cut_while_it_still_comes(aiohttp_server
     assert world.stored == []
 
 
-async def test_a_peer_that_leaves_in_the_middle() -> None:
+async def test_a_peer_that_leaves_in_the_middle(short: bool) -> None:
     world = World()
     # Not the test server: that one cancels a handler whose peer has left, which a real runner does not.
     runner = web.AppRunner(world.app, **SERVER_OPTIONS)
     await runner.setup()
+    if short:
+        world.webhooks.put_before(runner)
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -357,26 +385,26 @@ async def test_a_peer_that_leaves_in_the_middle() -> None:
         (b"X-Secret: " + b"x" * 200_000 + b"\r\nContent-Length: 0\r\n\r\n", 400),
     ],
 )
-async def test_malformed_requests(aiohttp_server: MakeServer, request_bytes: bytes, status: int) -> None:
+async def test_malformed_requests(serve: Serve, request_bytes: bytes, status: int) -> None:
     world = World(linger_seconds=0.2)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     answer = await exchange(server, b"POST /webhooks/telegram HTTP/1.1\r\nHost: a\r\n" + request_bytes)
     assert answer.status == status
     assert world.stored == []
 
 
-async def test_a_header_of_odd_bytes_is_a_wrong_secret(aiohttp_server: MakeServer) -> None:
+async def test_a_header_of_odd_bytes_is_a_wrong_secret(serve: Serve) -> None:
     world = World()
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     request = b"POST /webhooks/telegram HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Secret: \xff\xd0\x9f\r\n"
     answer = await exchange(server, request + b"Content-Length: 2\r\n\r\n{}")
     assert answer.status == 401
     assert world.stored == []
 
 
-async def test_a_full_disk_asks_for_another_try(aiohttp_client: MakeClient) -> None:
+async def test_a_full_disk_asks_for_another_try(connect: Connect) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     world.failure = StorageDown("full")
     response = await client.post("/webhooks/telegram", data=b"{}", headers=GOOD)
     assert (response.status, response.headers["Retry-After"]) == (503, "30")
@@ -387,20 +415,18 @@ async def test_a_full_disk_asks_for_another_try(aiohttp_client: MakeClient) -> N
 
 
 @pytest.mark.parametrize(("body", "failure"), [(b"boom", None), (b"{}", ValueError("a fault of ours"))])
-async def test_a_fault_of_ours_asks_for_another_try(
-    aiohttp_client: MakeClient, body: bytes, failure: Exception | None
-) -> None:
+async def test_a_fault_of_ours_asks_for_another_try(connect: Connect, body: bytes, failure: Exception | None) -> None:
     world = World()
-    client = await aiohttp_client(world.app, server_kwargs=SERVER_OPTIONS)
+    client = await connect(world)
     world.failure = failure
     response = await client.post("/webhooks/telegram", data=body, headers=GOOD)
     assert (response.status, response.headers["Retry-After"]) == (503, "30")
     assert world.counted == [("telegram", "failed")]
 
 
-async def test_many_slow_peers_do_not_stop_a_healthy_one(aiohttp_server: MakeServer) -> None:
+async def test_many_slow_peers_do_not_stop_a_healthy_one(serve: Serve) -> None:
     world = World(body_seconds=1.0, linger_seconds=0.2)
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
     slow = [asyncio.create_task(exchange(server, head("Content-Length: 9") + b"x")) for _ in range(50)]
     async with ClientSession() as session:
         for _ in range(5):
@@ -412,9 +438,84 @@ async def test_many_slow_peers_do_not_stop_a_healthy_one(aiohttp_server: MakeSer
     assert len(world.stored) == 5
 
 
-async def test_one_connection_serves_many_calls(aiohttp_server: MakeServer) -> None:
+async def test_the_usual_answer_is_whole(serve: Serve) -> None:
+    """As aiohttp would have written it, but for the name of the server."""
     world = World()
-    server = await aiohttp_server(world.app, **SERVER_OPTIONS)
+    server = await serve(world)
+    call = head("Content-Length: 2") + b"{}"
+    async with connection(server) as (reader, writer):
+        for _ in range(2):
+            writer.write(call)
+            answer = Answer(await reader.readuntil(b"\r\n\r\nok"), closed=False)
+            assert answer.status == 200
+            assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+            assert answer.headers["content-length"] == "2"
+            assert answer.headers["date"] == "Wed, 25 Nov 2026 12:00:00 GMT"
+            assert "connection" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "kept"),
+    [("1.1", "Connection: close", False), ("1.0", "Connection: keep-alive", True), ("1.0", "X-Nothing: 1", False)],
+)
+async def test_other_versions_and_wishes_of_a_connection(serve: Serve, version: str, line: str, kept: bool) -> None:
+    world = World()
+    server = await serve(world)
+    call = (head("Content-Length: 2", line) + b"{}").replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    async with connection(server) as (reader, writer):
+        writer.write(call)
+        answer = Answer(await reader.readuntil(b"\r\n\r\nok"), closed=False)
+        assert answer.status == 200
+        assert answer.headers.get("connection") == {"1.1": "close", "1.0": "keep-alive" if kept else None}[version]
+        if not kept:
+            assert await reader.read() == b""
+    assert len(world.stored) == 1
+
+
+async def test_a_peer_that_does_not_wait_for_its_answer(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    server = await serve(world)
+    world.gate.clear()
+    async with connection(server) as (_, writer):
+        writer.write(head("Content-Length: 2") + b"{}")
+        async with asyncio.timeout(5):
+            await world.reached.wait()
+        writer.transport.abort()
+    assert server.runner is not None
+    assert server.runner.server is not None
+    async with asyncio.timeout(5):
+        while any(peer.transport is not None for peer in server.runner.server.connections):  # noqa: ASYNC110 aiohttp's
+            await asyncio.sleep(0.01)
+    world.gate.set()
+    async with ClientSession() as session:
+        async with session.post(server.make_url("/webhooks/telegram"), data=b"{}", headers=GOOD) as response:
+            assert response.status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("path", ["/webhooks/%74elegram", "/webhooks/telegram?x=1", "http://a/webhooks/telegram"])
+async def test_other_spellings_of_an_address(serve: Serve, path: str) -> None:
+    world = World()
+    server = await serve(world)
+    answer = await exchange(server, post(b"{}").replace(b" /webhooks/telegram ", f" {path} ".encode()))
+    assert answer.status == 200
+    assert [raw.provider for raw in world.stored] == ["telegram"]
+
+
+async def test_one_who_asks_before_sending_is_told_to_go_on(serve: Serve) -> None:
+    world = World()
+    server = await serve(world)
+    async with connection(server) as (reader, writer):
+        writer.write(head("Content-Length: 2", "Expect: 100-continue"))
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"{}")
+        assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
+    assert len(world.stored) == 1
+
+
+async def test_one_connection_serves_many_calls(serve: Serve) -> None:
+    world = World()
+    server = await serve(world)
     call = b"POST /webhooks/telegram HTTP/1.1\r\nHost: a\r\nX-Secret: " + SECRET.encode() + b"\r\nContent-Length: 2\r\n"
     async with connection(server) as (reader, writer):
         for _ in range(3):
