@@ -6,6 +6,7 @@ Its settings are the environment; no `.env` file is read. One JSON object is pri
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import math
 import os
@@ -19,7 +20,8 @@ from bot.log import configure
 def main(arguments: list[str]) -> int:
     config = load(os.environ, env_file=None)
     configure(config.log_level, config.log_format, config.secrets())
-    return asyncio.run(serve(config, ready=tell, rate=math.inf if "open" in arguments else None))
+    rate = math.inf if "open" in arguments else None
+    return asyncio.run(serve(config, ready=tell, rate=rate, loaded=gc.freeze))
 
 
 def tell(port: int) -> None:

@@ -118,6 +118,7 @@ class App:
     disk: DiskWatch
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)  # what the owner did before the start is known
     outboxes: list[OutboxWorker] = field(default_factory=list)
+    loaded: Callable[[], None] | None = None
 
     @property
     def roads(self) -> dict[Provider, Gate]:
@@ -140,17 +141,19 @@ async def serve(
     stop: asyncio.Event | None = None,
     ready: Callable[[int], None] | None = None,
     rate: float | None = None,
+    loaded: Callable[[], None] | None = None,
 ) -> int:
     """Run until `stop` is set or SIGTERM comes; returns the exit code.
 
     routes: further pages on the same port. ready(port): the port is open. rate: messages a second to the desk instead
-    of Telegram's own pace; inf opens it.
+    of Telegram's own pace; inf opens it. loaded: aiogram is imported, and with it everything.
     """
     ending = stop or asyncio.Event()
     if stop is None:
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, ending.set)
     async with build(config, clock or SystemClock(), rate) as app:
+        app.loaded = loaded
         runner = await _listen(app, routes)
         try:
             if ready is not None:
@@ -329,6 +332,8 @@ async def _workers(app: App) -> None:
 async def _desk(app: App) -> DeskWork:
     """aiogram takes seconds to import; meanwhile webhooks are taken, parsed and exported."""
     module = await _imported("bot.deskwork")
+    if app.loaded is not None:
+        app.loaded()
     desk: DeskWork = module.DeskWork(app, log)
     return desk
 

@@ -102,7 +102,7 @@ def set_up_writer(connection: sqlite3.Connection, busy_timeout: int = BUSY_TIMEO
         "foreign_keys = on",
         "mmap_size = 0",
         "temp_store = memory",
-        "cache_size = -65536",
+        "cache_size = -16384",
     ):
         connection.execute(f"pragma {pragma}").fetchall()
 
