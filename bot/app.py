@@ -254,7 +254,9 @@ async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRu
     site = web.Application()
     token = app.config.metrics_token
 
-    webhooks = gate_web.Webhooks(dict(app.gates), app.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS)
+    webhooks = gate_web.Webhooks(
+        dict(app.gates), app.put, app.clock, app.wakes.intake.ring, app.metrics, catalog.WEBHOOKS
+    )
     site.add_routes(webhooks.routes())
     site.add_routes(health.routes(app.health, app.metrics, token.get_secret_value() if token else None))
     site.add_routes(routes)

@@ -85,6 +85,17 @@ async def test_what_piles_up_is_one_commit(store: SqlStore, clock: StoodClock) -
     assert len(await keys(store)) == 200
 
 
+async def test_callers_a_turn_of_the_loop_apart_share_a_commit(store: SqlStore, clock: StoodClock) -> None:
+    before = store.commits
+    first = asyncio.ensure_future(store.put([raw("a", clock.at)]))
+    await asyncio.sleep(0)
+    assert store.waiting == 1
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(store.put([raw("b", clock.at)]))
+    await asyncio.gather(first, second)
+    assert store.commits - before == 1
+
+
 async def test_a_group_has_its_size(tmp_path: Path, clock: StoodClock) -> None:
     async with open_store(tmp_path, clock, limits=Limits(group=10)) as store:
         gate, first = await held(store)
@@ -440,7 +451,7 @@ async def test_settings_of_the_connections(store: SqlStore) -> None:
         "foreign_keys": 1,
         "mmap_size": 0,
         "temp_store": 2,
-        "cache_size": -65536,
+        "cache_size": -16384,
         "query_only": 0,
     }
     reading = await store.read(of)

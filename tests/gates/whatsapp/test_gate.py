@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -392,6 +394,19 @@ async def test_an_address_that_is_none_is_tried_again(tmp_path: Path) -> None:
     async with serving(handler) as base, open_http(timeout=SHORT) as http:
         with pytest.raises(Unreachable):
             await received(make_gate(base, http, tmp_path), inbound("1"))
+
+
+async def test_keys_come_in_the_order_of_their_bodies(stage: Stage) -> None:
+    """The index of keys is then written at its end, not all over."""
+    whole = emulate(json.loads((FIXTURES / "in_text.json").read_bytes()))
+    told = [whole.replace(b'"timestamp":"', b'"timestamp":"1%d' % n, 1) for n in range(3)]
+    late = re.sub(rb'"timestamp":"[0-9]+"', b'"timestamp":"1800000000"', whole)
+    early = re.sub(rb'"timestamp":"[0-9]+"', b'"timestamp":"1700000000"', whole)
+    keys = [stage.gate.key(early), stage.gate.key(late)]
+    assert keys == sorted(keys)
+    assert keys[0] == "1700000000" + hashlib.sha256(early).hexdigest()
+    for odd in (*told, b"", b"{", b'"timestamp":"', b'"timestamp":"\xff000000000"'):
+        assert stage.gate.key(odd) == hashlib.sha256(odd).hexdigest()
 
 
 async def test_webhooks_are_checked_keyed_and_read(stage: Stage) -> None:
