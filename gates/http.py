@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from inbox.errors import Refused, Uncertain, Unreachable
@@ -45,10 +47,14 @@ async def open_http(
     that leaves open whether it was taken.
     """
     connector = aiohttp.TCPConnector(limit=connections, limit_per_host=per_host, keepalive_timeout=10)
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-    ) as session:
+    async with _open(connector, timeout) as session:
         yield session
+
+
+def _open(connector: aiohttp.BaseConnector, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    )
 
 
 @contextmanager
@@ -90,6 +96,11 @@ async def attempt(http: aiohttp.ClientSession, method: str, url: URL, **request:
             return Answer(response.status, response.headers, bytes(body))
 
 
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+"""A name in plain letters: what needs decoding (percent signs, a trailing dot) could mean two hosts."""
+_GLOBAL_V6 = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -118,29 +129,67 @@ class Hosts:
         """Raise Refused("not_allowed") for an address outside the list."""
         if self._is_base(url):
             return
-        host = (url.host or "").lower()
+        host = (url.raw_host or "").lower()
         if url.scheme != "https" or url.port != 443 or url.user is not None or url.password is not None:
             raise Refused("not_allowed", detail="address")
-        if not any(_matches(host, pattern.strip().lower()) for pattern in self.patterns):
+        if not _HOST.fullmatch(host) or not any(_matches(host, pattern.strip().lower()) for pattern in self.patterns):
             raise Refused("not_allowed", detail="host")
 
-    async def admit(self, url: URL) -> None:
-        """`check`, and refuse a name that leads into a private network.
+    async def admit(self, url: URL) -> Sequence[str]:
+        """`check`, look the name up and refuse one that leads into a private network.
 
-        The name is looked up again when connecting; what it says then must still prove itself by its certificate.
+        Returns the addresses to connect to; none for an address of the settings, which may be anywhere.
         """
         self.check(url)
         if self._is_base(url):
-            return
-        for address in await self.resolve(url.host or "", url.port or 443):
-            if not ipaddress.ip_address(address.split("%", 1)[0]).is_global:
-                raise Refused("not_allowed", detail="private address")
+            return ()
+        found = await self.resolve(url.host or "", url.port or 443)
+        if not all(is_public(address) for address in found):
+            raise Refused("not_allowed", detail="private address")
+        return found
 
     def _is_base(self, url: URL) -> bool:
         try:
-            return url.user is None and any(URL(base).origin() == url.origin() for base in self.bases)
+            bare = url.raw_user is None and url.raw_password is None
+            return bare and any(URL(base).origin() == url.origin() for base in self.bases)
         except ValueError:
             return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet, also where it carries an IPv4 address inside."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(ip.packed[-4:]) if ip in _NAT64 else None)
+        if inner is not None:
+            return is_public(str(inner))
+        return ip.is_global and ip in _GLOBAL_V6
+    return ip.is_global and not ip.is_multicast
+
+
+class _Pinned(AbstractResolver):
+    """Leads to the addresses that were looked at: what the name says a moment later changes nothing."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 def _matches(host: str, pattern: str) -> bool:
@@ -163,6 +212,7 @@ async def fetching(
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """GET a file, each redirect looked at before it is followed; the body is left to the caller.
 
+    `headers` go to the first origin only: a redirect to another host is followed without the token.
     Raises Refused("not_allowed"), or Unreachable for every trouble on the way: reading may always be tried again.
     """
     where = address(url)
@@ -171,12 +221,29 @@ async def fetching(
     try:
         with transport():
             for _ in range(MAX_REDIRECTS + 1):
-                await hosts.admit(where)
-                async with http.get(where, headers=headers, allow_redirects=False, timeout=TRANSFER) as response:
+                async with (
+                    _session(http, await hosts.admit(where)) as session,
+                    session.get(where, headers=headers, allow_redirects=False, timeout=TRANSFER) as response,
+                ):
                     if response.status not in (301, 302, 303, 307, 308):
                         yield response
                         return
-                    where = where.join(address(response.headers.get("Location", "")))
+                    came_from, where = where, where.join(address(response.headers.get("Location", "")))
+                    headers = headers if _same_origin(came_from, where) else {}
     except Uncertain as error:
         raise Unreachable(error.reason, detail=error.detail) from None
     raise Refused("not_allowed", detail="redirects")
+
+
+@asynccontextmanager
+async def _session(http: aiohttp.ClientSession, addresses: Sequence[str]) -> AsyncIterator[aiohttp.ClientSession]:
+    """The shared session, or one of its own that connects to these addresses and no others."""
+    if not addresses:
+        yield http
+        return
+    async with _open(aiohttp.TCPConnector(resolver=_Pinned(addresses)), CALL) as session:
+        yield session
+
+
+def _same_origin(one: URL, other: URL) -> bool:
+    return (one.scheme, one.raw_host, one.port) == (other.scheme, other.raw_host, other.port)
