@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from bot.place import Place
 from bot.speech import Speech, Standing
+from bot.team import Colleague
 from inbox.apply import Rules
 from inbox.clock import Wake
 from inbox.desk import Desk
@@ -23,7 +24,8 @@ T = TypeVar("T")
 class Console:
     """toast(query id, text): answers a tap, best effort. standing(): what /status tells. recheck(): looks anew which
     back-end the desk can have. serves(chat id, user id): whether this user may use the desk there.
-    retry(provider): ends the rest that a gate takes after trouble; False: it takes none.
+    retry(provider): ends the rest that a gate takes after trouble; False: it takes none. member(user id): who that is
+    in the desk's group. obey(): the list of those who may use it has changed.
     """
 
     store: Store
@@ -39,6 +41,8 @@ class Console:
     serves: Callable[[int, int], bool]
     place: Place
     retry: Callable[[Provider], bool]
+    member: Callable[[int], Awaitable[Colleague | None]]
+    obey: Callable[[], Awaitable[None]]
 
     async def write(self, work: Callable[[Unit], T]) -> T:
         """Commit, then let the workers look."""

@@ -16,6 +16,7 @@ from bot.desk import TelegramDesk
 from bot.dispatcher import DeskWorker, make_dispatcher
 from bot.figures import Figures, Target
 from bot.handlers.commands import COMMANDS
+from bot.membership import Membership
 from bot.render import shown_name
 from bot.speech import Standing
 from bot.status import GateHealth, Status
@@ -71,6 +72,7 @@ class DeskWork:
         app.outboxes.append(OutboxWorker(self._target, store, clock, wakes.outbox, log))
         for road, target in self._clients.items():
             app.outboxes.append(OutboxWorker(target, store, clock, wakes.clients[road], log, app.caught_up))
+        membership = Membership(self._bot, app.telegram, app.place, store)
         console = Console(
             store=store,
             rules=rules,
@@ -85,6 +87,8 @@ class DeskWork:
             serves=app.telegram.serves,
             place=app.place,
             retry=self._retry,
+            member=membership.find,
+            obey=membership.obey,
         )
         self._worker = DeskWorker(store, make_dispatcher(), self._bot, console, rules.voice, wakes.desk, log)
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiogram import Bot, Dispatcher
 
 from bot.console import Console
-from bot.handlers import reactions, strangers, taps, writing
+from bot.handlers import reactions, strangers, taps, team, writing
 from bot.owner import owner_message
 from inbox.clock import Wake
 from inbox.errors import StorageDown
@@ -73,6 +73,10 @@ class DeskWorker:
 
     async def _feed(self, row: RawRow) -> None:
         update: dict[str, Any] = json.loads(row.raw.body)
+        gone = team.departed(update, self._console.place.forum_id)
+        if gone is not None:
+            await team.dismiss(gone, self._console)
+            return
         if not strangers.may_act(update, self._console.serves):
             found = strangers.stranger(update, self._console.place.forum_id)
             if found is not None:

@@ -14,7 +14,11 @@ from inbox.model import Attachment, Extra, Text
 
 @dataclass(frozen=True, slots=True)
 class OwnerMessage:
-    """A message that she wrote, or its new words. thread_id None: outside topics."""
+    """A message that she, or a listed member of her group, wrote, or its new words. thread_id None: outside topics.
+
+    by: who wrote it. replied_user: the person who wrote what it replies to; None for a bot and for what stands in a
+    group's or channel's name. forwarded: the words are somebody else's.
+    """
 
     raw_id: int
     chat_id: int
@@ -27,6 +31,9 @@ class OwnerMessage:
     reply_to: int | None  # desk message id
     quote: str | None
     language: str | None
+    by: int
+    replied_user: int | None = None
+    forwarded: bool = False
 
     @property
     def source(self) -> str:
@@ -35,8 +42,13 @@ class OwnerMessage:
 
     @property
     def place(self) -> str:
-        """Where a question that waits for her words is kept."""
-        return f"{self.chat_id}:{self.thread_id or 0}"
+        """Where a question that waits for these words is kept."""
+        return place_of(self.chat_id, self.thread_id, self.by)
+
+
+def place_of(chat_id: int, thread_id: int | None, user_id: int) -> str:
+    """Where a question waits for this person's words."""
+    return f"{chat_id}:{thread_id or 0}:{user_id}"
 
 
 def owner_message(raw: Raw) -> OwnerMessage | None:
@@ -66,7 +78,17 @@ def of_message(message: Mapping[str, Any], raw_id: int) -> OwnerMessage:
         reply_to=None if reply_to is not None and reply_to == thread else reply_to,
         quote=said.quote,
         language=message.get("from", {}).get("language_code"),
+        by=int(message["from"]["id"]),
+        replied_user=_person(message.get("reply_to_message")) if reply_to is not None else None,
+        forwarded=said.mark == "forwarded",
     )
+
+
+def _person(message: Any) -> int | None:
+    if not isinstance(message, Mapping) or "sender_chat" in message:
+        return None
+    who = message.get("from")
+    return int(who["id"]) if isinstance(who, Mapping) and who.get("is_bot") is False else None
 
 
 def _in_topic(message: Mapping[str, Any]) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.config import Config
 from gates.telegram.access import Connection, DeskPlace
 from gates.telegram.gate import TelegramGate
 from gates.telegram.names import user_key
-from inbox.store import Reading, Store
+from inbox.store import Reading, Store, Unit
 
 
 @dataclass(slots=True)
@@ -40,8 +41,21 @@ async def find_place(store: Store, config: Config) -> Place:
 
 
 async def tell_gate(gate: TelegramGate, place: Place, store: Store) -> None:
-    gate.set_desk(DeskPlace(owner_id=place.owner_id, chat_id=place.forum_id, claim_code=place.claim_code))
+    members = frozenset(await store.read(lambda r: team_of(r, place)))
+    gate.set_desk(
+        DeskPlace(owner_id=place.owner_id, chat_id=place.forum_id, members=members, claim_code=place.claim_code)
+    )
     gate.set_connections(await store.read(connections))
+
+
+def team_of(reading: Reading, place: Place) -> dict[int, str]:
+    """Whom the owner lets work at a desk that is a group: names by user id. Every group has a list of its own."""
+    stored = reading.setting(f"team:{place.forum_id}") if place.forum_id is not None else None
+    return {int(user_id): str(name) for user_id, name in json.loads(stored or "{}").items()}
+
+
+def set_team(unit: Unit, place: Place, members: Mapping[int, str]) -> None:
+    unit.set_setting(f"team:{place.forum_id}", json.dumps(dict(members), ensure_ascii=False) if members else None)
 
 
 def connections(reading: Reading) -> dict[str, Connection]:

@@ -29,7 +29,7 @@ from inbox.text import join
 from inbox.texts import Texts
 
 COMMANDS = ("find", "history", "status", "start", "del", "react", "help")
-UNLISTED = ("backup",)  # commands that the menu has no room for
+UNLISTED = ("backup", "team")  # commands that the menu has no room for
 CLIENT_COMMANDS = ("start", "help", "privacy")
 DATA_LIMIT = 64  # bytes, telegram.md C.2
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from bot.console import Console, answer, tell
-from bot.handlers import search, writing
+from bot.handlers import search, team, writing
 from bot.owner import OwnerMessage
 from inbox import answers
 from inbox.backups import Asked, ask
@@ -140,4 +140,5 @@ COMMANDS: Mapping[str, Run] = {
     "find": find,
     "history": history,
     "backup": backup,
+    "team": team.run,
 }

@@ -34,6 +34,8 @@ def may_act(update: Mapping[str, Any], serves: Serves) -> bool:
         if isinstance(act, Mapping):
             chat = (act.get("message") or {} if kind == "callback_query" else act).get("chat") or {}
             who = act.get("user" if kind == "message_reaction" else "from") or {}
+            if "sender_chat" in act:
+                return False  # in a group's or channel's name: whose words they are, nobody can say
             return serves(int(chat.get("id", 0)), int(who.get("id", 0)))
     return False
 

@@ -9,8 +9,8 @@ from aiogram import Router
 from aiogram.types import CallbackQuery
 
 from bot.console import Console, tell
-from bot.handlers import commands, search, writing
-from bot.owner import owner_message
+from bot.handlers import commands, search, team, writing
+from bot.owner import owner_message, place_of
 from inbox import answers, fate
 from inbox.backups import Asked
 from inbox.gate import Receipt
@@ -45,13 +45,13 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     elif area == "d" and verb == "to":
         toast = await console.write(lambda u: give(u, argument, console))
     elif area == "d" and verb == "re" and query.message is not None and argument.isdecimal():
-        chat = query.message.chat.id
-        toast = await console.write(lambda u: prompt(u, chat, ContactId(int(argument)), console))
+        place = place_of(query.message.chat.id, None, query.from_user.id)
+        toast = await console.write(lambda u: prompt(u, place, ContactId(int(argument)), console))
     elif area == "d" and verb in TAPS and argument.isdecimal():
         toast = await console.write(lambda u: about_delivery(u, verb, DeliveryId(int(argument)), console))
     elif area == "d" and verb == "cancel" and query.message is not None and argument.isdecimal():
-        chat = query.message.chat.id
-        toast = await console.write(lambda u: cancel(u, chat, ContactId(int(argument)), console))
+        place = place_of(query.message.chat.id, None, query.from_user.id)
+        toast = await console.write(lambda u: cancel(u, place, ContactId(int(argument)), console))
     elif area == "g" and verb == "topics" and _PLACE.fullmatch(argument):
         await recheck(argument, console)
         toast = DONE
@@ -60,6 +60,8 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     elif area == "g" and verb == "backup" and _BACKUP.fullmatch(argument):
         begun = await console.write(lambda u: commands.begin_backup(u, Asked(argument), console))
         toast = DONE if begun else "under-way"
+    elif area == "g" and verb in ("seat", "unseat", "unmoved"):
+        toast = await team.tap(verb, argument, query.from_user.id, console)
     elif area == "l":
         toast = await search.tap(verb, argument, console)
     console.toast(query.id, console.speech.toast(toast))
@@ -179,19 +181,19 @@ def more(unit: Unit, argument: str, console: Console) -> str:
     return DONE
 
 
-def prompt(unit: Unit, chat: int, contact: ContactId, console: Console) -> str:
-    """Her next words outside topics answer this client."""
+def prompt(unit: Unit, place: str, contact: ContactId, console: Console) -> str:
+    """The next words outside topics of whoever tapped answer this client."""
     who = unit.contact(contact)
-    unit.set_prompt(f"{chat}:0", Prompt("reply", str(contact)))
+    unit.set_prompt(place, Prompt("reply", str(contact)))
     tell(unit, console.speech.answer_whom(who))
     return DONE
 
 
-def cancel(unit: Unit, chat: int, contact: ContactId, console: Console) -> str:
+def cancel(unit: Unit, place: str, contact: ContactId, console: Console) -> str:
     """Her next words outside topics answer nobody again."""
-    if unit.prompt(f"{chat}:0") != Prompt("reply", str(contact)):
+    if unit.prompt(place) != Prompt("reply", str(contact)):
         return STALE
-    unit.set_prompt(f"{chat}:0", None)
+    unit.set_prompt(place, None)
     tell(unit, console.speech.not_asked(unit.contact(contact)))
     return DONE
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aiogram import Router
 from aiogram.types import Message as TelegramMessage
 
+from bot import say
 from bot.console import Console, answer, tell
 from bot.handlers import commands
 from bot.owner import OwnerMessage
@@ -62,6 +63,10 @@ async def on_message(_: TelegramMessage, wrote: OwnerMessage, console: Console) 
             console.touch(decided.contact_id)
         case Note():
             await console.write(lambda u: keep_note(u, wrote, decided))
+        case Command() if wrote.forwarded:
+            notice = say.line(console.speech.words, "command-forwarded", wrote.message_id)
+            where = await console.read(lambda r: place_of(r, wrote))
+            await console.write(lambda u: say_once(u, wrote, console, notice, where))
         case Command():
             await commands.run(decided, wrote, console)
         case UnknownCommand():

@@ -225,6 +225,10 @@ button-check = Check
 button-check-topics = Check topics
 button-old = This button is outdated
 under-way = Already under way
+button-owner-only = The owner of the console decides this
+button-team-add = Let in
+button-team-remove = Remove
+button-team-keep = Leave it
 
 ## Questions and answers on the desk
 
@@ -234,6 +238,7 @@ sent-to-nobody = Sent to nobody
 ask-text = Write the reply: { $name }
 command-unknown = No command { $command }. Nothing was sent to the client
 command-unknown-near = No command { $command }. Did you mean { $near }? Nothing was sent to the client
+command-forwarded = A forwarded command was not carried out: those are somebody else’s words. Nothing was sent to the client
 needs-reply = { $command } is written as a reply to a message
 needs-own-reply = { $command } is written as a reply to your own message
 needs-topic = { $command } works in a client’s topic
@@ -257,6 +262,27 @@ forum-no-rights = In the group { $chat } the bot needs to be an administrator wh
 forum-unknown = Chat { $chat } was not found: add the bot to it
 topics-lost = Topics do not answer: clients’ messages come here, with a name and the button “Reply”. Checking every 10~minutes
 topics-back = Topics work again
+
+## Who else may use a desk that is a group
+
+team-list = At the console, besides the owner: { $names }
+team-list-gone =
+    { $list }
+    No longer in the group, taken off the list: { $names }
+team-empty = Only the owner is at the console. To let a member in, reply to their message with `/team`
+team-needs-group = The console is not a group with topics, there is nobody here but the owner. Make such a group, add the bot and put its number into `DESK_CHAT_ID`
+team-owner-only = Only the owner of the console changes the list
+team-owner = The owner is at the console anyway
+team-not-a-person = Only a person can be let in: neither a bot nor somebody who writes in the group’s name
+team-nobody = There is no such member in the group. Add them to the group and repeat `/team`
+team-full = No more than { $count } people fit at the console. Remove somebody and repeat `/team`
+team-no-answer = Telegram does not answer, the list is as it was. Repeat `/team` later
+team-ask-add = Let in: { $name }? They will read all conversations and answer clients
+team-ask-remove = Remove: { $name }? They will not be able to answer clients
+team-added = Now at the console: { $name }
+team-removed = No longer at the console: { $name }
+team-kept = The list is as it was
+team-left = { $name }: no longer in the group, nor at the console
 
 ## Clients
 
@@ -283,6 +309,7 @@ command-react = react to a client’s message
 command-find = search clients and messages
 command-history = the conversation with a client, all networks together
 command-backup = make a backup now
+command-team = who else may answer clients
 menu-start = start the conversation
 menu-help = how to write here
 menu-privacy = what is kept and how to have it deleted
@@ -310,6 +337,9 @@ about-history =
 about-backup =
     `/backup`~— makes a copy of the database now, checks it and says where it lies
     By itself a copy is made once an hour if anything has changed. Kept are 24 hourly, 7 daily and 4 weekly ones
+about-team =
+    `/team` as a reply to a message of the group’s member, or `/team 123456789`, lets them in; the same again removes
+    `/team` alone says who is at the console besides the owner. Only the owner changes the list
 
 ## Search and history
 

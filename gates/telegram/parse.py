@@ -103,9 +103,10 @@ class TelegramParser:
         if user_id is None or user_id == self._bot_id:
             return []
         text = word(message, "text") or ""
-        if not is_group(chat_id) and self._desk.opens_with(text):
-            return [Claim(user_id, chat_id, word(obj(message, "from") or {}, "language_code"))]
-        if self._desk.serves(chat_id, user_id):
+        if self._desk.opens_with(text):
+            language = word(obj(message, "from") or {}, "language_code")
+            return [Claim(user_id, chat_id, language)] if _is_by_hand(message, chat_id, user_id) else []
+        if self._serves(message, chat_id, user_id) or self._departed(message, chat_id):
             return [ForDesk()]
         read = content(message)
         if self._desk.is_group_of_desk(chat_id) and not read.is_service:
@@ -118,7 +119,7 @@ class TelegramParser:
         chat_id, user_id = self._chat_and_user(message, "edited_message")
         if user_id is None or user_id == self._bot_id:
             return []
-        if self._desk.serves(chat_id, user_id):
+        if self._serves(message, chat_id, user_id):
             return [ForDesk()]
         if not _is_private(message, chat_id, user_id) or not says_text(message):
             return []
@@ -169,6 +170,15 @@ class TelegramParser:
         data = {"keys": [f"telegram:user:{user_id}"], "change": "blocked", "blocked": blocked}
         return [Fact(TELEGRAM, "client.changed", need_moment(change, "date", "my_chat_member"), data)]
 
+    def _serves(self, message: Json, chat_id: int, user_id: int) -> bool:
+        """What stands there in a group's or channel's name is nobody's work, whoever may be behind it."""
+        return "sender_chat" not in message and self._desk.serves(chat_id, user_id)
+
+    def _departed(self, message: Json, chat_id: int) -> bool:
+        """A listed member has left the desk's group or was removed from it."""
+        gone = integer(obj(message, "left_chat_member") or {}, "id")
+        return self._desk.is_group_of_desk(chat_id) and gone in self._desk.members
+
     def _chat_and_user(self, of: Json, where: str) -> tuple[int, int | None]:
         """User None: posted in a chat's own name."""
         chat_id = need_integer(need_obj(of, "chat", where), "id", f"{where}.chat")
@@ -204,9 +214,17 @@ def _is_private(message: Json, chat_id: int, user_id: int) -> bool:
     """A private chat has its user's id; anything else under that name was not made by Telegram."""
     if is_group(chat_id):
         return False
-    if chat_id != user_id or (obj(message, "chat") or {}).get("type") != "private":
+    if chat_id != user_id or (obj(message, "chat") or {}).get("type") != "private" or "sender_chat" in message:
         raise Unreadable("private_chat")
     return True
+
+
+def _is_by_hand(message: Json, chat_id: int, user_id: int) -> bool:
+    """Written by a person in the private chat: not forwarded, not through another bot, in nobody else's name."""
+    sender = obj(message, "from") or {}
+    borrowed = any(field in message for field in ("forward_origin", "forward_date", "via_bot", "sender_chat"))
+    private = chat_id == user_id and (obj(message, "chat") or {}).get("type") == "private"
+    return private and not borrowed and sender.get("is_bot") is not True
 
 
 def _came(who: Person, message: Json, read: Content, chat_id: int) -> Came:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import say
+from bot import say, team
 from bot.figures import Disk, Figures, Hook, Line, Receiver
 from bot.status import GateHealth, Status, status_text
 from bot.texts import LANGUAGES
@@ -126,6 +126,18 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "stranger member", say.stranger(line, "member", 5, reply_to=900)
     yield "stranger connection", say.stranger(line, "connection", "Bc-1")
     yield "stranger chat", say.stranger(line, "chat", -100500, chat="Соседи")
+    borya, ref = team.Colleague(2002, "Борис"), "-1001000000077.900"
+    for name in ("team-owner-only", "team-needs-group", "team-owner", "team-not-a-person", "team-no-answer"):
+        yield name, say.line(line, name, 900)
+    yield "team of nobody", team.listing(line, 900, {}, {})
+    yield "team", team.listing(line, 900, {2002: "Борис", 2003: "Анна"}, {})
+    yield "team, somebody left", team.listing(line, 900, {2002: "Борис"}, {2003: "Анна"})
+    yield "team, let in?", team.question(line, ref, borya, listed=False, reply_to=900)
+    yield "team, remove?", team.question(line, ref, borya, listed=True, reply_to=900)
+    for key in ("team-added", "team-removed", "team-kept", "team-nobody", "team-full"):
+        yield key, team.settled(line, ref, key, "Борис")
+    yield "team, left", team.left(line, borya)
+    yield "forwarded command", say.line(line, "command-forwarded", 900)
     off = [line.text("claim-topics-off"), line.text("claim-topics-path")]
     yield "claimed", say.claimed(line, [TELEGRAM], [WHATSAPP, INSTAGRAM, MAIL], off)
     yield "claimed, all is well", say.claimed(line, [TELEGRAM, WHATSAPP], [], [])

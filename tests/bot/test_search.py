@@ -97,7 +97,7 @@ class Bench:
             self.written += 1
             self.raw += 1
         name, _, args = line.partition(" ")
-        wrote = OwnerMessage(self.raw, chat, self.written, thread, Text(line), (), None, None, None, None, "ru")
+        wrote = OwnerMessage(self.raw, chat, self.written, thread, Text(line), (), None, None, None, None, "ru", CHAT)
         await COMMANDS[name[1:]](Command(name[1:], args), wrote, self.console)
 
     async def tap(self, data: str) -> str:
@@ -140,6 +140,8 @@ def _console(store: SqlStore, clock: StoodClock) -> Console:
         recheck=nothing,
         serves=lambda *_: True,
         retry=lambda _: False,
+        member=lambda _: nothing(),
+        obey=nothing,
         place=DeskPlace(CHAT, None, None),
     )
 
