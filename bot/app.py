@@ -28,6 +28,7 @@ from bot import __version__, health
 from bot.backups import Backups
 from bot.catching_up import catch_up
 from bot.config import Config, Switch
+from bot.crowd import Crowd, make_room
 from bot.disk import DiskWatch, Mouth, give_back_if_full
 from bot.exposition import FiguresCollector
 from bot.figures import Hook, Observer
@@ -152,6 +153,7 @@ async def serve(
     if stop is None:
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, ending.set)
+    make_room()
     async with build(config, clock or SystemClock(), rate) as app:
         app.loaded = loaded
         runner = await _listen(app, routes)
@@ -251,7 +253,8 @@ async def _webhook_secret(store: SqlStore, vault: Vault) -> SecretStr:
 
 
 async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRunner:
-    site = web.Application()
+    site, crowd = web.Application(), Crowd()
+    crowd.watch(site)
     token = app.config.metrics_token
 
     webhooks = gate_web.Webhooks(
@@ -263,6 +266,8 @@ async def _listen(app: App, routes: Sequence[web.AbstractRouteDef]) -> web.AppRu
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=CLOSING, **gate_web.SERVER_OPTIONS)
     await runner.setup()
     webhooks.put_before(runner)
+    if runner.server is not None:
+        crowd.surround(runner.server)
     await web.TCPSite(runner, app.config.host, app.config.port, backlog=1024).start()
     return runner
 

@@ -30,6 +30,8 @@ from inbox.model import Provider
 BODY_LIMIT = 4 * 1024 * 1024
 BODY_SECONDS = 10.0
 LINGER_SECONDS = 4.0
+IDLE_SECONDS = 75.0
+"""Without a whole head of a request; longer than the proxies in front of us keep a connection."""
 RETRY_AFTER = "30"
 PATH = "/webhooks/"
 HANDSHAKES = frozenset({"whatsapp", "messenger", "instagram"})
@@ -48,6 +50,7 @@ class _NoJunk(logging.Filter):
 _server_log = logging.getLogger(f"{__name__}.server")
 _server_log.addFilter(_NoJunk())
 SERVER_OPTIONS: Mapping[str, Any] = {
+    "keepalive_timeout": IDLE_SECONDS,  # aiohttp's own is an hour, and counts for a peer that has not said a word yet
     "auto_decompress": False,  # aiohttp's own unpacking answers 400 before the 415 here can
     "max_field_size": 128 * 1024,  # a signature of any length is a wrong one, not a broken request
     "logger": _server_log,

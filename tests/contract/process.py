@@ -123,6 +123,10 @@ class Child:
     def running(self) -> bool:
         return self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def ended(self) -> Ended:
         code = await self._process.wait()
         await asyncio.gather(*self._readers)
