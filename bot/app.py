@@ -242,9 +242,15 @@ def _meet_receiver(unit: Unit, *, name: str, url: str) -> None:
 
 
 async def _webhook_secret(store: SqlStore, vault: Vault) -> SecretStr:
-    """Made at the first start and kept sealed: Telegram is told it again at each start."""
+    """Made at the first start and kept sealed: Telegram is told it again at each start.
+
+    After a change of keys it is sealed anew, so that the old key may go.
+    """
     sealed = await store.read(lambda r: r.setting("telegram_webhook_secret"))
     known = vault.open(sealed) if sealed else None
+    renewed = vault.renew(sealed) if sealed else None
+    if renewed is not None:
+        await store.write(lambda u: u.set_setting("telegram_webhook_secret", renewed))
     if known is not None:
         return SecretStr(known)
     made = secrets.token_urlsafe(32)

@@ -24,6 +24,7 @@ class Vault:
     """Seals with the first key, opens with any."""
 
     def __init__(self, keys: Sequence[str]) -> None:
+        self._first = _fernet(keys[0])
         self._fernet = MultiFernet([_fernet(key) for key in keys])
 
     def seal(self, plain: str) -> str:
@@ -35,6 +36,15 @@ class Vault:
             return self._fernet.decrypt(sealed.encode()).decode()
         except (InvalidToken, UnicodeError):
             return None
+
+    def renew(self, sealed: str) -> str | None:
+        """What another key than the first has sealed, sealed with the first; None: nothing to do, or no key for it."""
+        try:
+            self._first.decrypt(sealed.encode())
+            return None
+        except InvalidToken:
+            plain = self.open(sealed)
+        return None if plain is None else self.seal(plain)
 
 
 def open_vault(data_dir: Path, secret_keys: Sequence[SecretStr]) -> Vault:
@@ -74,7 +84,7 @@ def _fernet(key: str) -> Fernet:
 
 def _make(path: Path) -> None:
     """The file appears whole or not at all, and never in place of another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -49,8 +49,8 @@ class FileSink:
             of_day = list(group)
             lines = b"".join(line(event) + b"\n" for event in of_day)
             if not path.exists():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                path.touch()
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.touch(mode=0o600)
                 sync_folder(self._folder)
             _cut_half_line(path)
             _append(path, lines)

@@ -51,6 +51,16 @@ def test_rotation() -> None:
     assert old.open(both.seal("planted")) is None
 
 
+def test_what_an_old_key_sealed_is_sealed_anew_with_the_first() -> None:
+    sealed = Vault(["old"]).seal("planted")
+    renewed = Vault(["new", "old"]).renew(sealed)
+    assert renewed is not None and Vault(["new"]).open(renewed) == "planted"
+    assert Vault(["old"]).open(renewed) is None
+    assert Vault(["new", "old"]).renew(renewed) is None
+    assert Vault(["new"]).renew(sealed) is None
+    assert Vault(["new"]).renew("no seal at all, ключ") is None
+
+
 def test_the_key_file_is_made_once_and_is_ours_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     sealed = open_vault(folder, ()).seal("planted")

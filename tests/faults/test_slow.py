@@ -165,3 +165,10 @@ def test_room_is_made_where_the_system_allows_it(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(resource, "getrlimit", lambda _, found=found: found)
         make_room()
     assert limits == [(4096, 524288), (2048, 2048), (4096, infinity)]
+
+    def forbidden(_: int, __: tuple[int, int]) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 524288))
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+    make_room()  # it starts all the same
