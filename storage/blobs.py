@@ -84,7 +84,8 @@ class _Part:
             if self._discarded:
                 return
             folder = self._root / UNFINISHED
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=folder)
             self._file, self._path = os.fdopen(handle, "wb"), Path(name)
 

@@ -60,7 +60,7 @@ async def test_nothing_on_the_disk_is_open_or_plain(
         files = [p for p in paths if p.is_file()]
         plain = [p.name for p in files for s in (*SECRETS, secret) if s.encode() in p.read_bytes()]
     kinds = {p.relative_to(desk.data_dir).parts[0] for p in files}
-    assert {"inbox.db", "inbox.db-wal", "inbox.lock", KEY_FILE, "substance", "backups"} <= kinds
+    assert {"inbox.db", "inbox.db-wal", "inbox.lock", KEY_FILE, "substance", "backups", "blobs"} <= kinds
     readable = {p: oct(mode) for p, mode in modes.items() if mode & 0o077}
     counts("REST", files=len(files), readable_by_others=len(readable), with_a_secret=len(plain))
     assert readable == {} and plain == []
