@@ -22,6 +22,7 @@ WALL_CLOCK = {
 }
 BARE_TASKS = {
     "bot/app.py": "the group of all workers, and the wait for the end",
+    "bot/crowd.py": "the look at who is connected, begun and ended by the server's application",
     "storage/store.py": "the thread of the writer, ended by the store",
     "inbox/intake.py": "commits of one round, gathered in the same round",
 }
