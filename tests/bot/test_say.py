@@ -126,6 +126,14 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     yield "stranger member", say.stranger(line, "member", 5, reply_to=900)
     yield "stranger connection", say.stranger(line, "connection", "Bc-1")
     yield "stranger chat", say.stranger(line, "chat", -100500, chat="Соседи")
+    yield from team_notices(language)
+    off = [line.text("claim-topics-off"), line.text("claim-topics-path")]
+    yield "claimed", say.claimed(line, [TELEGRAM], [WHATSAPP, INSTAGRAM, MAIL], off)
+    yield "claimed, all is well", say.claimed(line, [TELEGRAM, WHATSAPP], [], [])
+
+
+def team_notices(language: str) -> Iterator[tuple[str, Notice]]:
+    line = words(language)
     borya, ref = team.Colleague(2002, "Борис"), "-1001000000077.900"
     for name in ("team-owner-only", "team-needs-group", "team-owner", "team-not-a-person", "team-no-answer"):
         yield name, say.line(line, name, 900)
@@ -138,9 +146,6 @@ def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
         yield key, team.settled(line, ref, key, "Борис")
     yield "team, left", team.left(line, borya)
     yield "forwarded command", say.line(line, "command-forwarded", 900)
-    off = [line.text("claim-topics-off"), line.text("claim-topics-path")]
-    yield "claimed", say.claimed(line, [TELEGRAM], [WHATSAPP, INSTAGRAM, MAIL], off)
-    yield "claimed, all is well", say.claimed(line, [TELEGRAM, WHATSAPP], [], [])
 
 
 QUIET = Figures(
