@@ -214,7 +214,7 @@ async def test_an_empty_secret_that_counts_is_found_out(
 
 def _signed(given: str) -> bool:
     try:
-        meta.check({"x-hub-signature-256": given}, BODY, (APP_SECRET,))
+        meta.check({meta.HEADER: given}, BODY, (APP_SECRET,))
     except Unverified:
         return False
     return True

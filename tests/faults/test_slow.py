@@ -91,8 +91,8 @@ async def test_slow_peers_are_cut_and_hold_up_nobody(
 ) -> None:
     """As they are set in the long variant (10 s for a body, 75 s for a head), shortened else."""
     body, linger, silence = (BODY_SECONDS, LINGER_SECONDS, IDLE_SECONDS) if soak else (1.5, 0.5, 2.5)
-    quick = partial(gate_web.routes, body_seconds=body, linger_seconds=linger)
-    monkeypatch.setattr(gate_web, "routes", quick)
+    quick = partial(gate_web.Webhooks, body_seconds=body, linger_seconds=linger)
+    monkeypatch.setattr(gate_web, "Webhooks", quick)
     monkeypatch.setattr(gate_web, "SERVER_OPTIONS", {**gate_web.SERVER_OPTIONS, "keepalive_timeout": silence})
     await idle.start()
     bodies, heads = await crowd_of(idle.port, 250, SLOW_BODY), await crowd_of(idle.port, 250, SLOW_HEAD)
