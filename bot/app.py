@@ -35,6 +35,7 @@ from bot.figures import Hook, Observer
 from bot.health import DESK, WORKERS, Health, Metrics, PartsCollector, Start
 from bot.place import Place, find_place, tell_gate
 from bot.receiver import WebhookSink
+from bot.say import BEFORE_THE_ROAD
 from bot.secrets import Vault, open_vault
 from bot.speech import Speech
 from bot.texts import FluentTexts
@@ -54,7 +55,7 @@ from inbox.media import MediaWorker
 from inbox.model import Provider
 from inbox.outbox import OutboxWorker
 from inbox.polling import PollWorker
-from inbox.quarantine import reopen
+from inbox.quarantine import OTHER, reopen
 from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
 from storage.blobs import FOLDER as BLOBS
@@ -416,7 +417,7 @@ async def _learn(app: App) -> None:
     app.place.owner_id = place.owner_id
     app.place.claim_code = None if place.owner_id else app.place.claim_code
     await tell_gate(app.telegram, app.place, app.store)
-    await app.store.write(reopen)
+    await app.store.write(lambda u: reopen(u, BEFORE_THE_ROAD | {OTHER}))
     app.wakes.intake.ring()
 
 

@@ -54,7 +54,7 @@ _SETTLED = {
     DeliveryState.UNCERTAIN: "settled-unknown",
 }
 _NO_ROUTE = "no_route"
-_BEFORE_THE_ROAD = frozenset({"business_owner_unknown", "business_connection_unknown"})
+BEFORE_THE_ROAD = frozenset({"business_owner_unknown", "business_connection_unknown"})
 """Shapes of what came before its connection: it is understood as soon as that is known."""
 _LIMIT = re.compile(r"max([0-9]{1,18})")
 """Code of our own with too_big: the most bytes that the network takes."""
@@ -164,13 +164,21 @@ class OwnerVoice:
         shown = _code(words, Provider("telegram"), code)
         return Notice(key=f"unshown:{delivery.id}", text=words.text("unshown", code=shown), silent=False)
 
-    def quarantined(self, provider: Provider, shape: str, count: int) -> Notice:
-        gate = sentence(self.words.gate(provider))
-        if shape in _BEFORE_THE_ROAD:
-            text = self.words.text("quarantined-road", gate=gate)
-        else:
-            text = self.words.text("quarantined", gate=gate, shape=shape, count=count)
-        return Notice(key=f"quarantine:{provider}:{shape}", text=text)
+    def quarantined(self, provider: Provider, shape: str, count: int, *, again: str | None = None) -> Notice:
+        words = self.words
+        gate = sentence(words.gate(provider))
+        key = f"quarantine:{provider}:{shape}"
+        if shape in BEFORE_THE_ROAD:
+            return Notice(key=key, text=words.text("quarantined-road", gate=gate))
+        text = words.text("quarantined", gate=gate, shape=shape, count=count)
+        if again is None:
+            return Notice(key=key, text=text)
+        button = Button(words.plain("button-try-again"), data("g", "reopen", provider, again))
+        return Notice(key=key, text=text, buttons=((button,),))
+
+    def tried_again(self, provider: Provider, count: int) -> Notice:
+        text = self.words.text("quarantined-again", gate=sentence(self.words.gate(provider)), count=count)
+        return Notice(key=f"quarantine:{provider}", text=text)
 
     def trouble(self, provider: Provider, error: str, waiting: int) -> Notice:
         words = self.words

@@ -7,7 +7,7 @@ Unless it says otherwise, a method raises KeyError for an unknown id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -420,6 +420,10 @@ class Unit(Reading, Protocol):
         ...
 
     def set_raw(self, raw_id: int, state: str, *, error: str | None = None, attempts: int | None = None) -> None: ...
+    def reopen_raws(self, provider: Provider | None = None, shapes: Collection[str] | None = None) -> int:
+        """Let what is quarantined (of one provider, with one of these errors; None: any) be read again; how many."""
+        ...
+
     def once(self, key: str) -> bool:
         """True the first time a key is seen: makes the effect of an update or a tap happen once."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from datetime import datetime
 
 from inbox.gate import Raw
@@ -78,6 +80,21 @@ class InboxWriting(InboxReading, Writing):
         """What becomes done only after its like were emptied of their bodies loses its own at once."""
         changed = self._first(SET, state, error, attempts, raw_id)
         self._known("raw", changed, raw_id)
+
+    def reopen_raws(self, provider: Provider | None = None, shapes: Collection[str] | None = None) -> int:
+        """The bodies are not looked at: there may be thousands, of megabytes."""
+        changed = self._all(
+            f"""
+            update inbox set state = 'new', error = null, attempts = max(attempts, 1)
+            where {_in_state("quarantined")} and provider = coalesce(?, provider)
+              and (? or error in (select value from json_each(?))) returning id
+            """,  # noqa: S608
+            "quarantined",
+            provider,
+            shapes is None,
+            json.dumps(list(shapes or ())),
+        )
+        return len(changed)
 
     def once(self, key: str) -> bool:
         sql = "insert into seen (key, at) values (?, ?) on conflict (key) do nothing returning key"

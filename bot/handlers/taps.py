@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery
 from bot.console import Console, tell
 from bot.handlers import commands, search, team, writing
 from bot.owner import owner_message, place_of
-from inbox import answers, fate
+from inbox import answers, fate, quarantine
 from inbox.backups import Asked
 from inbox.gate import Receipt
 from inbox.model import Act, Author, ContactId, Delivery, DeliveryId, DeliveryState, Identity, Part, Provider, Text
@@ -62,6 +62,8 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
         toast = DONE if begun else "under-way"
     elif area == "g" and verb in ("seat", "unseat", "unmoved"):
         toast = await team.tap(verb, argument, query.from_user.id, console)
+    elif area == "g" and verb == "reopen":
+        toast = await console.write(lambda u: reopen(u, argument, console))
     elif area == "l":
         toast = await search.tap(verb, argument, console)
     console.toast(query.id, console.speech.toast(toast))
@@ -196,6 +198,13 @@ def cancel(unit: Unit, place: str, contact: ContactId, console: Console) -> str:
     unit.set_prompt(place, None)
     tell(unit, console.speech.not_asked(unit.contact(contact)))
     return DONE
+
+
+def reopen(unit: Unit, argument: str, console: Console) -> str:
+    """What was not understood is read once more, now; the notice with the button says so, and what came of it."""
+    provider, _, shape_id = argument.partition(":")
+    done = quarantine.try_again(unit, Provider(provider), shape_id, console.rules.voice)
+    return DONE if done else STALE
 
 
 async def recheck(ref: str, console: Console) -> None:

@@ -222,6 +222,7 @@ button-answer = Reply
 button-nobody = Nobody
 button-other-client = Another client
 button-check = Check
+button-try-again = Try again
 button-check-topics = Check topics
 button-old = This button is outdated
 under-way = Already under way
@@ -427,6 +428,10 @@ quarantined = { $count ->
     [one] { $gate }: { $count } message of an unknown shape came
    *[other] { $gate }: { $count } messages of an unknown shape came
   } (`{ $shape }`). Kept, to be read after an update
+quarantined-again = { $count ->
+    [one] { $gate }: { $count } message of an unknown shape is being read again
+   *[other] { $gate }: { $count } messages of an unknown shape are being read again
+  }. What is understood now appears in the topics
 quarantined-road = { $gate }: a message of personal chats came before their connection was known. It is kept and will be shown with it
 trouble = **{ $gate } has not worked since { $since }**
 trouble-why = Reason: { $why }

@@ -88,6 +88,8 @@ def delivery_notices(language: str) -> Iterator[tuple[str, Notice]]:
 def other_notices(language: str) -> Iterator[tuple[str, Notice]]:
     said, line = voice(language), words(language)
     yield "quarantined 1", said.quarantined(WHATSAPP, "no_entry", 1)
+    yield "quarantined, kept", said.quarantined(WHATSAPP, "no_entry", 2, again="0a1b2c3d4e5f")
+    yield "quarantined, read again", said.tried_again(WHATSAPP, 2)
     yield "quarantined 22", said.quarantined(WHATSAPP, "no_entry", 22)
     yield "trouble", said.trouble(WHATSAPP, "locked:token:190", 2)
     yield "trouble, nothing waits", said.trouble(TELEGRAM, "locked:permission:", 0)

@@ -162,8 +162,11 @@ class PlainVoice:
     def unshown(self, delivery: Delivery) -> Notice:
         return _about(delivery, "unshown", None)
 
-    def quarantined(self, provider: Provider, shape: str, count: int) -> Notice:
+    def quarantined(self, provider: Provider, shape: str, count: int, *, again: str | None = None) -> Notice:
         return Notice(f"quarantine:{provider}:{shape}", Text(f"quarantined {provider} {shape} {count}"))
+
+    def tried_again(self, provider: Provider, count: int) -> Notice:
+        return Notice(f"quarantine:{provider}", Text(f"tried again {provider} {count}"))
 
     def trouble(self, provider: Provider, error: str, waiting: int) -> Notice:
         return Notice(f"gate:{provider}", Text(f"trouble {error} {waiting}"))

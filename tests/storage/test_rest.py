@@ -149,3 +149,20 @@ async def test_settings_and_cursors(store: SqlStore) -> None:
     assert await store.read(lambda r: (r.setting("k"), r.cursor("telegram"))) == ("two", "two")
     await store.write(lambda u: u.set_setting("k", None))
     assert await store.read(lambda r: (r.setting("k"), r.cursor("x"))) == (None, None)
+
+
+async def test_what_is_quarantined_is_reopened_by_provider_and_shape(store: SqlStore, clock: StoodClock) -> None:
+    def quarantine(unit: Unit) -> None:
+        for number, provider in enumerate([WHATSAPP, WHATSAPP, WHATSAPP, TELEGRAM]):
+            unit.add_raw(raw(str(number), clock.now(), provider))
+        for row in unit.raws("new", 10):
+            assert row.raw.id is not None
+            unit.set_raw(row.raw.id, "quarantined", error="change" if row.raw.key == "2" else "object")
+
+    await store.write(quarantine)
+    assert await store.write(lambda u: u.reopen_raws(WHATSAPP, ["object", "unknown"])) == 2
+    assert [r.raw.key for r in await store.read(lambda r: r.raws("new", 10))] == ["0", "1"]
+    assert await store.write(lambda u: u.reopen_raws(shapes=["change"])) == 1
+    assert await store.write(lambda u: u.reopen_raws(shapes=[])) == 0
+    assert await store.write(lambda u: u.reopen_raws()) == 1
+    assert {(r.attempts, r.error) for r in await store.read(lambda r: r.raws("new", 10))} == {(1, None)}
