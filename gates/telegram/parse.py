@@ -106,6 +106,7 @@ class TelegramParser:
         if self._desk.opens_with(text):
             language = word(obj(message, "from") or {}, "language_code")
             return [Claim(user_id, chat_id, language)] if _is_by_hand(message, chat_id, user_id) else []
+        need_integer(message, "message_id", "message")  # the desk's handlers rely on it
         if self._serves(message, chat_id, user_id) or self._departed(message, chat_id):
             return [ForDesk()]
         read = content(message)
@@ -119,6 +120,7 @@ class TelegramParser:
         chat_id, user_id = self._chat_and_user(message, "edited_message")
         if user_id is None or user_id == self._bot_id:
             return []
+        need_integer(message, "message_id", "edited_message")
         if self._serves(message, chat_id, user_id):
             return [ForDesk()]
         if not _is_private(message, chat_id, user_id) or not says_text(message):

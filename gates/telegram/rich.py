@@ -25,7 +25,7 @@ def _block_words(block: dict[str, object], depth: int) -> str:
     own = "".join(rich_words(block.get(key), depth + 1) for key in _INLINE_KEYS)
     if label := rich_words(block.get("label"), depth + 1):
         own = f"{label} {own}"
-    if own and block.get("type") in _ENDS_A_LINE:
+    if own and word(block, "type") in _ENDS_A_LINE:
         own += "\n"
     rows = block.get("cells")
     for row in rows if isinstance(rows, list) else []:
