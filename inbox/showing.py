@@ -180,7 +180,7 @@ class DeskTarget:
             thread = await self._desk.open_topic(sight)
         name = self._desk.topic_name(sight)
         await self._write(
-            lambda u: u.set_topic(topic.id, thread_id=thread, name_shown=name, card_message_id=None, card_pinned=False)
+            lambda u: set_topic(u, topic, thread_id=thread, name_shown=name, card_message_id=None, card_pinned=False)
         )
 
     async def _card(self, step: Step) -> None:
@@ -191,7 +191,7 @@ class DeskTarget:
             sent = await self._desk.tell(topic, notice, None, step.how)
         card = sent.shown[0][0]
         anchor = {} if sent.stray else {"anchor": card}
-        await self._write(lambda u: u.set_topic(topic.id, card_message_id=card, card_shown=notice.text.plain, **anchor))
+        await self._write(lambda u: set_topic(u, topic, card_message_id=card, card_shown=notice.text.plain, **anchor))
         await self._landed(step, sent)
         self._shown(contact)
 
@@ -222,8 +222,9 @@ class DeskTarget:
         return await self._write(lambda u: self._add_topic(u, contact))
 
     def _add_topic(self, unit: Unit, contact: ContactId) -> Topic:
-        assert self._desk.chat_id is not None
-        return unit.add_topic(contact, self._desk.backend, self._desk.chat_id)
+        backend, chat = self._desk.backend, self._desk.chat_id
+        assert chat is not None
+        return unit.topic_of(contact, backend, chat) or unit.add_topic(contact, backend, chat)
 
     def _told(self, unit: Unit, step: Step, sent: Sent) -> None:
         assert self._desk.chat_id is not None and step.notice is not None
@@ -249,7 +250,7 @@ class DeskTarget:
         for desk_id, number in sent.shown:
             unit.add_shown(chat, desk_id, step.items[number].message.id, step.rows[number].part)
         if step.topic is not None and sent.shown and not sent.stray:
-            unit.set_topic(step.topic.id, anchor=sent.shown[-1][0])
+            set_topic(unit, step.topic, anchor=sent.shown[-1][0])
 
     def _expect_files(self, unit: Unit, row: Delivery, item: Item) -> None:
         """The line stands; each file answers it when it is there, or a line when it is lost."""
@@ -361,7 +362,7 @@ class DeskTarget:
 
         def mend(unit: Unit) -> None:
             if topic is not None and step.how is How.THREAD:
-                unit.set_topic(topic.id, thread_id=None, card_message_id=None, card_pinned=False)
+                set_topic(unit, topic, thread_id=None, card_message_id=None, card_pinned=False)
             self._put_back(unit, step, counted=False)
 
         await self._write(mend)
@@ -415,3 +416,14 @@ class DeskTarget:
                 repeat=again,
                 attempts=row.attempts + (1 if counted else 0),
             )
+
+
+def set_topic(unit: Unit, topic: Topic, **fields: object) -> bool:
+    """Note it of the topic that a call was about. False: it is gone, for its client proved to be another one meanwhile;
+    what was shown stays shown.
+    """
+    now = unit.topic_of(topic.contact_id, topic.backend, topic.chat_id)
+    if now is None or now.id != topic.id:
+        return False
+    unit.set_topic(topic.id, **fields)
+    return True

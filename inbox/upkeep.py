@@ -236,8 +236,7 @@ class UpkeepWorker:
         self._renamed[topic.id] = now
         if not await self._try("rename", lambda: self._desk.rename_topic(topic, name)):
             return False
-        await self._store.write(lambda u: u.set_topic(topic.id, name_shown=name))
-        return True
+        return await self._note(topic, name_shown=name)
 
     async def _try(self, kind: Kind, call: Callable[[], Awaitable[object]]) -> bool:
         """Best effort: True when done or refused for good, False when it may be tried again."""

@@ -387,3 +387,17 @@ async def test_a_failure_of_any_other_kind_is_a_refusal(lanes: Lanes) -> None:
     await lanes.next(), await lanes.next()
     assert await lanes.states("m1") == ["failed"]
     assert lanes.desk.log.count("desk.broken") == 2
+
+
+async def test_a_client_who_proves_to_be_another_one_during_the_call_is_shown_once(lanes: Lanes) -> None:
+    """Both had a topic; the one that the call was about is gone when it ends."""
+    await lanes.desk.apply(came("m1", "раз", person("u1")), came("m2", "два", person("u2")))
+    await lanes.drain()
+    await lanes.desk.apply(came("m3", "три", person("u2")))
+    step = await lanes.begin((await lanes.heads())[0])
+    both = person("u1", keys=("whatsapp:acc:u1", "whatsapp:acc:u2"))
+    await lanes.desk.apply(came("m4", "четыре", both))
+    await lanes.target.perform(step)
+    await lanes.drain()
+    assert sorted(text for _, texts in lanes.chat.shown for text in texts) == ["два", "раз", "три", "четыре"]
+    assert await lanes.states("m3") == ["sent"]
