@@ -23,7 +23,8 @@ from inbox.store import Reading, Store, Unit
 IDLE = 1.0  # seconds; a lost wake costs at most this
 SHORTEST = 0.005
 AT_ONCE = 2  # calls begun in one round: what comes meanwhile is joined to what waits
-BROKEN_REST = timedelta(minutes=10)
+ATTEMPTS = 3
+BROKEN_REST = timedelta(seconds=5)
 BROKEN = "broken"  # the name of the error that stands with such a row
 STUCK = 1000
 
@@ -66,6 +67,10 @@ class Target(Protocol):
 
     async def perform(self, call: Call) -> None:
         """Do it and settle its rows. Raises nothing but StorageDown."""
+        ...
+
+    def give_up(self, unit: Unit, row: Delivery) -> None:
+        """A row that cannot be made into a call, however often: it has failed, and the owner is told."""
         ...
 
 
@@ -153,7 +158,7 @@ class OutboxWorker:
         return look
 
     async def _prepared(self, head: Delivery) -> Call | Later:
-        """A row that cannot be made into a call rests: it ends neither the other lanes nor the process."""
+        """A row that cannot be made into a call ends neither its lane nor the process: it rests, then is given up."""
         try:
             return await self._store.read(lambda r: self._target.prepare(r, head))
         except StorageDown:
@@ -170,8 +175,19 @@ class OutboxWorker:
         self._stuck.move_to_end(head.id)
         while len(self._stuck) > STUCK:
             self._stuck.popitem(last=False)
-        until = self._clock.now() + BROKEN_REST
-        await self._store.write(lambda u: u.set_delivery(head.id, not_before=until, error=f"{BROKEN}:{error}:"))
+        attempts, until, stored = head.attempts + 1, self._clock.now() + BROKEN_REST, f"{BROKEN}:{error}:"
+        if attempts < ATTEMPTS:
+            rests = {"not_before": until, "attempts": attempts, "error": stored}
+            await self._store.write(lambda u: u.set_delivery(head.id, **rests))
+            return
+        try:
+            await self._store.write(lambda u: self._target.give_up(u, head))
+        except StorageDown:
+            raise
+        except Exception:  # what it is about is broken as well: nobody can be told of whom it was
+            failed = {"state": DeliveryState.FAILED, "error": stored}
+            await self._store.write(lambda u: u.set_delivery(head.id, **failed))
+        self._stuck.pop(head.id, None)
 
     async def _start(self, group: asyncio.TaskGroup, calls: Mapping[str, Call]) -> None:
         """Claim them in one commit, and make those that are still as they were looked at.

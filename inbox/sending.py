@@ -142,6 +142,9 @@ class ClientTarget:
         for wake in self._done:
             wake.ring()
 
+    def give_up(self, unit: Unit, row: Delivery) -> None:
+        fate.fail(unit, row, Refused("broken").stored(), self._rules.voice)
+
     async def _leave(self, letter: Letter) -> Receipt:
         row, gate, out, external = letter.rows[0], self._gate, letter.out, letter.external_id
         if row.act is Act.SEND:

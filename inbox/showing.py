@@ -392,14 +392,20 @@ class DeskTarget:
             await self._write(lambda u: self._put_back_as(u, step, bare))
             return
 
-        def give_up(unit: Unit) -> None:
+        def fail(unit: Unit) -> None:
             for row in step.rows:
-                self._refused.discard(row.id)
-                unit.set_delivery(row.id, state=DeliveryState.FAILED, error=error.stored())
-                if row.message_id is not None:
-                    tell_general(unit, self._rules.voice.unshown(unit.delivery(row.id)))
+                self._fail(unit, row, error)
 
-        await self._write(give_up)
+        await self._write(fail)
+
+    def give_up(self, unit: Unit, row: Delivery) -> None:
+        self._fail(unit, row, Refused("broken"))
+
+    def _fail(self, unit: Unit, row: Delivery, error: Refused) -> None:
+        self._refused.discard(row.id)
+        unit.set_delivery(row.id, state=DeliveryState.FAILED, error=error.stored())
+        if row.message_id is not None:
+            tell_general(unit, self._rules.voice.unshown(unit.delivery(row.id)))
 
     def _put_back_as(self, unit: Unit, step: Step, notice: Notice) -> None:
         self._put_back(unit, step)

@@ -46,6 +46,7 @@ class Recorder:
         self.fails: list[str] = []
         self.broken: set[str] = set()
         self.reversed = False
+        self.hopeless: Part | None = None
 
     def wait(self) -> float:
         return self.rest
@@ -62,6 +63,11 @@ class Recorder:
 
     def reserve(self, call: Call) -> float:
         return self.pace.popleft() if self.pace else 0.0
+
+    def give_up(self, unit: Unit, row: Delivery) -> None:
+        if row.content == self.hopeless:
+            raise ValueError("its message cannot be read either")
+        unit.set_delivery(row.id, state=S.FAILED)
 
     async def perform(self, call: Call) -> None:
         assert isinstance(call, Step)
@@ -284,7 +290,7 @@ async def test_a_row_that_cannot_be_prepared_rests_alone(lanes: Lanes) -> None:
     async with lanes.working():
         await lanes.until_done("ответ u2")
     (row,) = await lanes.desk.lane("whatsapp:1")
-    assert row.not_before == later(minutes=10)
+    assert row.not_before == later(seconds=BROKEN_REST.total_seconds())
 
 
 async def test_what_was_changed_just_before_the_claim_leaves_changed(lanes: Lanes) -> None:
@@ -445,3 +451,24 @@ async def test_a_lost_ring_costs_a_second_at_most(lanes: Lanes) -> None:
             await lanes.bell.settle()
     assert max(waits) <= 1.0
     assert min(waits) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("hopeless", [False, True])
+async def test_a_row_that_cannot_be_made_into_a_call_holds_its_lane_up_three_times_only(
+    lanes: Lanes, hopeless: bool
+) -> None:
+    """hopeless: what it is about cannot be read either, so that giving it up fails as well."""
+    lanes.target.broken.add("odd")
+    broken = await lanes.desk.answer("odd")
+    await lanes.desk.answer("next")
+    await lanes.desk.answer("other", "u2")
+    if hopeless:
+        lanes.target.hopeless = Part(text=Text("odd"))
+    async with lanes.working():
+        await lanes.until_done("other")
+        for _ in range(3):
+            await lanes.bell.settle()
+            lanes.desk.clock.move(seconds=BROKEN_REST.total_seconds())
+        await lanes.until_done("other", "next")
+    assert (lanes.worker.breaks, lanes.worker.stuck) == (3, 0)
+    assert await lanes.desk.states(broken) == ["failed"]
