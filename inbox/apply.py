@@ -286,9 +286,11 @@ def _fact_key(kind: str, address: Address, external_id: str, *rest: str | None) 
 def _road(unit: Unit, fact: Road, rules: Rules) -> None:
     roads = json.loads(unit.setting("roads") or "{}")
     state = {"account": fact.account, "open": fact.open, "may_reply": fact.may_reply}
-    if roads.get(fact.route) == state:
-        return
-    roads[fact.route] = state
+    known = dict(roads.get(fact.route, {}))
+    since = float(known.pop("at", 0.0))
+    if known == state or fact.at.timestamp() < since:
+        return  # nothing new, or news that were overtaken
+    roads[fact.route] = state | {"at": fact.at.timestamp()}
     unit.set_setting("roads", json.dumps(roads))
     unit.emit(fact.provider, "gate.changed", fact.at, open=fact.open, may_reply=fact.may_reply)
     tell_general(unit, rules.voice.road(fact.provider, open=fact.open, may_reply=fact.may_reply), rank=1)

@@ -503,6 +503,14 @@ async def test_a_road_is_told_when_it_changes(desk: Desk) -> None:
     ]
 
 
+async def test_news_of_a_road_that_were_overtaken_change_nothing(desk: Desk) -> None:
+    closed = Road(BUSINESS, "owner", "c1", open=False, may_reply=False, at=later(hours=1))
+    await desk.apply(closed)
+    await desk.apply(replace(closed, open=True, may_reply=True, at=NOW))
+    assert await desk.notices(0) == ["road False False"]
+    assert len(await desk.events("gate.changed")) == 1
+
+
 async def test_a_fact_is_exported_once_with_the_client_it_names(desk: Desk) -> None:
     who = person()
     await desk.apply(came("m1", "вопрос", who))
