@@ -54,12 +54,10 @@ class MemoryStore:
         self.connection = connection
         self.clock = clock
         self._die: tuple[int, bool] | None = None
+        self._dead = False
 
     def die(self, commits: int, *, after: bool) -> None:
         self._die = (commits, after)
-
-    def live(self) -> None:
-        self._die = None
 
     async def write(self, work: Callable[[Unit], T]) -> T:
         return self.do(work)
@@ -82,7 +80,8 @@ class MemoryStore:
 
     def _commit(self, raws: Sequence[Raw], works: list[Callable[[Unit], Any]]) -> list[_Outcome]:
         dies, after = self._counted()
-        if dies and not after:
+        self._dead = self._dead or dies
+        if self._dead and not (dies and after):
             raise Killed
         rows = [put_values(raw) for raw in raws]
         outcomes = commit(self.connection, now=self.clock.now(), rows=rows, works=works)
