@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr, ValidationError
@@ -21,6 +22,8 @@ from gates.telegram.settings import TelegramSettings
 from gates.whatsapp.settings import WhatsAppSettings
 
 ENV_FILE = ".env"
+SHORTEST_KEY = 6  # characters of a value in an address that may be a secret
+LONG_PATH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Telegram:
 class Substance:
     """Where the export goes, besides the file. key: the bytes that sign it."""
 
-    url: str
+    url: str = field(repr=False)  # may hold a secret
     key: bytes = field(repr=False)
 
 
@@ -146,7 +149,17 @@ class Config:
             value = getattr(self.environment, name)
             values = value if isinstance(value, tuple) else (value,)
             found.extend(secret.get_secret_value() for secret in values if isinstance(secret, SecretStr))
+        if self.substance is not None:
+            found.extend(_secrets_of_address(self.substance.url))
         return tuple(found)
+
+
+def _secrets_of_address(url: str) -> list[str]:
+    """What of a receiver's address may be the key to it: its query, a password, a long path."""
+    parts = urlsplit(url)
+    values = [value for _, value in parse_qsl(parts.query) if len(value) >= SHORTEST_KEY]
+    path = parts.path if len(parts.path) >= LONG_PATH else ""
+    return [found for found in (parts.query, parts.password, path, *values) if found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gates.http import MEDIA_HOSTS
@@ -252,7 +252,7 @@ class Environment(BaseSettings):
     calcom_api_base: Base = "https://api.cal.com/v2"
     calcom_booking_url: Link | None = None
 
-    substance_webhook_url: Link | None = None
+    substance_webhook_url: Link | None = Field(None, repr=False)  # may hold a secret
     substance_webhook_secret: SigningSecret | None = None
 
     @classmethod

@@ -133,6 +133,8 @@ def configure(level: str, format: Literal["text", "json"], secrets: Iterable[str
     root.setLevel(level)
     # One line a request says nothing that the counters do not, and has addresses in it.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # At debug it writes every call with its arguments: whole bodies, with the words and numbers of clients.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     return redactor
 
 

@@ -391,7 +391,7 @@ def test_secrets_for_the_log() -> None:
         TELEGRAM_BOT_TOKEN=TOKEN,
         SECRET_KEY="first key, second key",
         METRICS_TOKEN="figures!",
-        SUBSTANCE_WEBHOOK_URL="https://example.com",
+        SUBSTANCE_WEBHOOK_URL="https://she:pass%20word@example.com/hooks/0123456789?v=2&key=of-the-receiver",
         SUBSTANCE_WEBHOOK_SECRET="whsec_c2VjcmV0",
     )
     assert set(config.secrets()) == {
@@ -403,6 +403,10 @@ def test_secrets_for_the_log() -> None:
         "EAAexample",
         "app-secret",
         "verify me",
+        "v=2&key=of-the-receiver",
+        "of-the-receiver",
+        "pass%20word",
+        "/hooks/0123456789",
     }
     assert not any(secret in repr(config) for secret in config.secrets())
 
