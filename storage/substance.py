@@ -15,13 +15,15 @@ from inbox.substance import SinkFailed
 from storage.db import sync_folder
 
 FOLDER = "substance"
-_TAIL = 1 << 20  # bytes; above the longest line
+_CUT = 1 << 20  # bytes that are looked at in one go for where a half line begins
+TAILS = (1 << 12, 1 << 20, 1 << 24)  # bytes at the end of a file in which its last lines are looked for
 
 
 class FileSink:
     """Appends to DATA_DIR/substance/YYYY-MM-DD.jsonl by the UTC day on which an event was stored.
 
-    Its cursor is the last line of its own newest file: after a kill nothing is missing and nothing is twice.
+    Its cursor is the highest id at the end of any of its files: after a kill nothing is missing and nothing is twice,
+    also where a clock that was set back led into an older day's file.
     """
 
     name = "file"
@@ -80,30 +82,25 @@ def line(event: Event) -> bytes:
 
 
 def last_event_id(folder: Path) -> int | None:
-    """The id on the last whole line of the newest file; a line that a kill cut short is taken away first."""
-    for path in _newest_first(folder):
+    """The highest id on the last whole line of any file: a clock that was ahead began a day too early. A line that a
+    kill cut short is taken away first."""
+    for path in _files(folder):
         _cut_half_line(path)
-        last = _last_line(path)
-        if last:
-            return _id_of(last)
-    return None
+    return newest_event_id(folder)
 
 
 def newest_event_id(folder: Path) -> int | None:
     """The same without touching the files: a line that is not whole is passed over."""
-    for path in _newest_first(folder):
-        last = _last_line(path)
-        if last:
-            return _id_of(last)
-    return None
+    ends = map(_last_line, _files(folder))
+    return max((_id_of(end) for end in ends if end), default=None)
 
 
 def _id_of(line: bytes) -> int:
     return int(json.loads(line)["data"]["id"])
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("????-??-??.jsonl"), reverse=True)
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("????-??-??.jsonl"))
 
 
 def _cut_half_line(path: Path) -> None:
@@ -113,7 +110,7 @@ def _cut_half_line(path: Path) -> None:
         if size and os.pread(file.fileno(), 1, size - 1) == b"\n":
             return
         while end:
-            start = max(0, end - _TAIL)
+            start = max(0, end - _CUT)
             newline = os.pread(file.fileno(), end - start, start).rfind(b"\n")
             if newline >= 0:
                 end = start + newline + 1
@@ -124,14 +121,16 @@ def _cut_half_line(path: Path) -> None:
 
 
 def _last_line(path: Path) -> bytes:
-    data = _tail(path)
-    return data[: data.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]
-
-
-def _tail(path: Path) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        return file.read()
+    """The last whole one, empty where there is none."""
+    size = path.stat().st_size
+    whole = b""
+    for reach in TAILS:
+        with path.open("rb") as file:
+            file.seek(max(0, size - reach))
+            whole = file.read().rpartition(b"\n")[0]
+        if b"\n" in whole or reach >= size:
+            break
+    return whole.rpartition(b"\n")[2]
 
 
 def _day(event: Event) -> str:
