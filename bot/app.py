@@ -58,6 +58,7 @@ from inbox.polling import PollWorker
 from inbox.quarantine import OTHER, reopen
 from inbox.store import Unit
 from inbox.substance import Sink, SinkWorker
+from inbox.waits import resume
 from storage.blobs import FOLDER as BLOBS
 from storage.blobs import FileBlobs
 from storage.reserve import Reserve
@@ -179,6 +180,7 @@ async def build(config: Config, clock: Clock, rate: float | None = None) -> Asyn
         state = Health(catalog.WEBHOOKS | {"email"})
         disk = DiskWatch(config.data_dir, store, reserve, state, clock, log)
         await disk.begin()
+        await store.write(resume)
         http = await stack.enter_async_context(open_http())
         vault = open_vault(config.data_dir, config.secret_keys)
         blobs = FileBlobs(config.data_dir / BLOBS, lambda: disk.refuses)

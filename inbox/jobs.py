@@ -73,6 +73,8 @@ class JobWorker:
         return bool(jobs)
 
     def _run(self, unit: Unit, job: Job) -> None:
+        if unit.job(job.id).due_at > unit.now:  # only a clock that was just set ahead made it look due
+            return
         unit.finish_job(job.id)
         self._work[job.kind](unit, job)
 

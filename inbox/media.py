@@ -100,15 +100,17 @@ class MediaWorker:
 
     async def _later(self, job: Job, attachment_id: AttachmentId, error: Exception) -> None:
         self._log.info("media.later", attachment=attachment_id, attempts=job.attempts, error=_told(error))
-        attempts = job.attempts + 1
-        wait = fetch_backoff(attempts)
+        wait = fetch_backoff(job.attempts + 1)
         if isinstance(error, Throttled):
             wait = max(wait, error.retry_after)
-        due = self._clock.now() + timedelta(seconds=wait)
-        if due - job.created_at > KEPT:
-            await self._store.write(lambda u: lost(u, job, attachment_id, "gone", self._rules))
+        await self._store.write(lambda u: self._put_off(u, job, attachment_id, wait))
+
+    def _put_off(self, unit: Unit, job: Job, attachment_id: AttachmentId, wait: float) -> None:
+        due = unit.now + timedelta(seconds=wait)
+        if due - unit.job(job.id).created_at > KEPT:
+            lost(unit, job, attachment_id, "gone", self._rules)
         else:
-            await self._store.write(lambda u: u.set_job(job.id, due_at=due, attempts=attempts))
+            unit.set_job(job.id, due_at=due, attempts=job.attempts + 1)
 
 
 def stored(unit: Unit, job: Job, attachment: Attachment, blob: Blob) -> None:

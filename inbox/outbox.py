@@ -175,10 +175,10 @@ class OutboxWorker:
         self._stuck.move_to_end(head.id)
         while len(self._stuck) > STUCK:
             self._stuck.popitem(last=False)
-        attempts, until, stored = head.attempts + 1, self._clock.now() + BROKEN_REST, f"{BROKEN}:{error}:"
+        attempts, stored = head.attempts + 1, f"{BROKEN}:{error}:"
         if attempts < ATTEMPTS:
-            rests = {"not_before": until, "attempts": attempts, "error": stored}
-            await self._store.write(lambda u: u.set_delivery(head.id, **rests))
+            rests = {"attempts": attempts, "error": stored}
+            await self._store.write(lambda u: u.set_delivery(head.id, not_before=u.now + BROKEN_REST, **rests))
             return
         try:
             await self._store.write(lambda u: self._target.give_up(u, head))
@@ -241,10 +241,15 @@ class OutboxWorker:
 
 
 def claim(unit: Unit, rows: Sequence[Delivery]) -> bool:
-    """Mark the rows as leaving, all or none: one that was changed or taken back meanwhile stops the call."""
+    """Mark the rows as leaving, all or none: one that was changed or taken back meanwhile stops the call.
+
+    So does one that has to wait: only a clock that was just set ahead made it look due.
+    """
     for row in rows:
         current = unit.delivery(row.id)
         if current.state is not DeliveryState.WAITING or current.content != row.content:
+            return False
+        if current.not_before is not None and current.not_before > unit.now:
             return False
     for row in rows:
         unit.set_delivery(row.id, state=DeliveryState.SENDING, call=rows[0].id, attempts=row.attempts + 1)

@@ -13,7 +13,7 @@ from inbox import fate
 from inbox.abilities import Abilities
 from inbox.answers import reword
 from inbox.apply import Effects, Rules, apply
-from inbox.clock import Clock, Wake
+from inbox.clock import Clock, Wake, fresh
 from inbox.errors import ACCEPTED, InboxError, Locked, Refused, StorageDown, Throttled, Unreachable, outcome
 from inbox.fate import tell_general
 from inbox.gate import Deletes, Edits, Gate, Outgoing, Reacts, Receipt
@@ -336,7 +336,7 @@ class ClientTarget:
             newest = max(newest, other.stored_at)
         now = self._clock.now()
         full = len(rows) >= self._abilities.album_size
-        if not full and now - newest < ALBUM_PAUSE and now - message.stored_at < ALBUM_LONGEST:
+        if not full and fresh(newest, now, ALBUM_PAUSE) and fresh(message.stored_at, now, ALBUM_LONGEST):
             return Later((ALBUM_PAUSE - (now - newest)).total_seconds())
         return rows or [head]
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from inbox.abilities import Abilities
 from inbox.apply import Rules
-from inbox.clock import Clock
+from inbox.clock import Clock, fresh
 from inbox.desk import Desk, How, Item, Sight
 from inbox.lanes import contact_of
 from inbox.model import (
@@ -160,7 +160,7 @@ class Stage:
         return shown[0].desk_message_id if shown else None
 
     def _may_still_come(self, reading: Reading, item: Item) -> bool:
-        return item.missing and self._clock.now() - item.message.stored_at < FILE_PATIENCE
+        return item.missing and fresh(item.message.stored_at, self._clock.now(), FILE_PATIENCE)
 
     def _joinable(self, row: Delivery, message: Message) -> bool:
         bare = not message.attachments and message.extra is None and message.reply_to is None
@@ -220,7 +220,7 @@ class Stage:
             rows.append(row)
             newest = max(newest, message.stored_at)
         now = self._clock.now()
-        if len(rows) < ALBUM and now - newest < ALBUM_PAUSE and now - first.stored_at < ALBUM_LONGEST:
+        if len(rows) < ALBUM and fresh(newest, now, ALBUM_PAUSE) and fresh(first.stored_at, now, ALBUM_LONGEST):
             return Later((ALBUM_PAUSE - (now - newest)).total_seconds())
         alone = not all(self.has(a) for a in first.attachments)
         return [head] if alone or not rows else rows

@@ -138,15 +138,28 @@ class SinkWorker:
         if self._sink.remembers:
             await self._clock.sleep(min(export_backoff(self._failures), FILE_PAUSE))
             return
-        row = await self._store.read(lambda r: r.sink(self._sink.name))
-        since = row.failing_since if row and row.failing_since else self._clock.now()
-        if self._clock.now() - since > GIVE_UP:
+        if await self._failed(front):
             self._log.error("export.given_up", sink=self._sink.name, event_id=front.id)
-            await self._store.write(lambda u: self._give_up(u, front))
             self._cursor, self._failures = front.id, 0
             return
-        await self._save(failing_since=since, attempts=self._failures)
         await self._clock.sleep(export_backoff(self._failures))
+
+    async def _failed(self, front: Event) -> bool:
+        """Note it; True: it has failed for so long that it was given up."""
+        try:
+            return await self._store.write(lambda u: self._note_failure(u, front))
+        except StorageDown:
+            self._log.warning("export.cursor_not_saved", sink=self._sink.name)
+            return False
+
+    def _note_failure(self, unit: Unit, front: Event) -> bool:
+        row = unit.sink(self._sink.name)
+        since = row.failing_since if row and row.failing_since else unit.now
+        if unit.now - since > GIVE_UP:
+            self._give_up(unit, front)
+            return True
+        unit.set_sink(self._sink.name, failing_since=since, attempts=self._failures)
+        return False
 
     def _give_up(self, unit: Unit, front: Event) -> None:
         unit.set_sink(self._sink.name, last_event_id=front.id, failing_since=None, attempts=0)

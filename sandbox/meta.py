@@ -19,7 +19,7 @@ from aiohttp import web
 
 from sandbox.meta_clients import TYPING_SECONDS, WINDOW_SECONDS, Bubble, Phone, WhatsAppClients, new_wamid
 from sandbox.meta_errors import GraphError, NoSuchObject, hook_error
-from sandbox.meta_http import CUT, TAKEN, Act, Answer, Asked, read_form, read_json, refusal, respond
+from sandbox.meta_http import CUT, TAKEN, Act, Answer, Asked, garbage, read_form, read_json, refusal, respond
 from sandbox.meta_media import LARGEST, bare, misfit
 from sandbox.meta_rules import BSUID, NUMBER, Lookups, check_read, check_send
 from sandbox.meta_sends import bubble_of
@@ -105,8 +105,8 @@ class FakeGraph(WhatsAppClients):
         else:
             answer = refusal(fault, name, self.waba_id)
         kind = "" if fault is None else fault.kind
-        if kind == "garbage":
-            answer = Answer(200, "<html>", b"<html>Sorry, something went wrong.</html>", "text/html")
+        if fault is not None and kind == "garbage":
+            answer = garbage(fault)
         cut = kind in CUT
         self.world.record("graph", name, asked, 0 if cut else answer.status, None if cut else answer.body)
         if kind == "hang" and fault is not None:

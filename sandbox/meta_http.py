@@ -53,6 +53,13 @@ def refusal(fault: Fault, name: str, waba_id: str) -> Answer:
     return Answer(500, "", b"Internal Server Error", "text/plain")
 
 
+def garbage(fault: Fault) -> Answer:
+    """200 with what is no answer of Graph's."""
+    if fault.error:
+        return Answer(200, fault.error, fault.error.encode("latin-1"))
+    return Answer(200, "<html>", b"<html>Sorry, something went wrong.</html>", "text/html")
+
+
 async def respond(request: web.Request, answer: Answer, kind: str) -> web.StreamResponse:
     raw = answer.bytes()
     if kind not in CUT:

@@ -236,7 +236,9 @@ class FakeTelegram(People):
         if fault.kind == "half":
             return await self._half(http, request, body)
         if fault.kind == "garbage":
-            self.world.record(PROVIDER, request.method, request.logged(), 200, "<html>")
+            self.world.record(PROVIDER, request.method, request.logged(), 200, fault.error or "<html>")
+            if fault.error:
+                return web.Response(body=fault.error.encode("latin-1"), content_type="application/json")
             return web.Response(text="<html>Bad gateway", content_type="text/html")
         answer = self._answer(request, status, body)
         try:

@@ -36,7 +36,7 @@ class Fault:
           "half"     the call is taken, half of the answer is sent, then the connection is closed
           "hang"     the call is taken, the answer comes after `seconds`
           "500"      the call is not taken, a bare 500 without the provider's error body
-          "garbage"  the call is taken, the answer is 200 with something that is not JSON
+          "garbage"  the call is taken, the answer is 200 with `error` in place of JSON (a character is a byte), or with HTML
           "429"      the provider's own throttling answer with `seconds` as retry_after
           "error"    the provider's own error answer: `error` is given to the fake, which knows its codes
     """
@@ -52,10 +52,14 @@ class Fault:
 
 @dataclass
 class World:
-    """Shared state of the fakes. `shift` moves the clock of the providers (and, in the sandbox, of the product)."""
+    """Shared state of the fakes. `shift` moves the clock of the providers (and, in the sandbox, of the product).
+
+    time: Unix seconds; another clock than the system's lets their time pass faster.
+    """
 
     seed: int = 0
     shift: float = 0.0
+    time: Callable[[], float] = time.time
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=100_000))
     faults: list[Fault] = field(default_factory=list)
     _count: int = 0
@@ -67,7 +71,7 @@ class World:
 
     def now(self) -> float:
         """Unix seconds by the world's clock."""
-        return time.time() + self.shift
+        return self.time() + self.shift
 
     def record(self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any) -> Call:
         self._count += 1

@@ -12,6 +12,9 @@ from storage.rows import Rows, Writing, micros, moment, moment_or_none, to_json
 
 
 class JobsReading(Rows):
+    def job(self, job_id: int) -> Job:
+        return _job(self._known("job", self._first("select * from jobs where id = ?", job_id), job_id))
+
     def jobs_due(self, kind: str, now: datetime, limit: int) -> list[Job]:
         """Longest due first."""
         sql = "select * from jobs where kind = ? and due_at <= ? order by due_at, id limit ?"

@@ -14,6 +14,7 @@ from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown
 from inbox.gate import Raw
 from inbox.store import Reading, Unit
+from inbox.waits import ALIVE
 from storage.db import FILE, Connection, data_lock, down, reader, set_up_writer, writer
 from storage.inbox import put_values
 from storage.migrate import migrate, migrations, refuse_newer
@@ -68,8 +69,8 @@ class SqlStore:
 
         def work(unit: SqlUnit) -> None:
             if trial:
-                unit.set_setting("alive", " " * trial)
-            unit.set_setting("alive", str(int(unit.now.timestamp())))
+                unit.set_setting(ALIVE, " " * trial)
+            unit.set_setting(ALIVE, str(int(unit.now.timestamp())))
 
         await self._writer.write(work, beats=True)
 

@@ -11,6 +11,7 @@ from storage.messages import MessagesReading, MessagesWriting
 from storage.people import PeopleReading, PeopleWriting
 from storage.search import SearchReading
 from storage.settings import SettingsReading, SettingsWriting
+from storage.waits import WaitsWriting
 
 
 class SqlReading(
@@ -37,5 +38,6 @@ class SqlUnit(
     EventsWriting,
     JobsWriting,
     SettingsWriting,
+    WaitsWriting,
 ):
     """Implements `inbox.store.Unit`."""

@@ -12,12 +12,12 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from inbox.clock import Clock, Wake
+from inbox.clock import Clock, Steps, Wake
 from inbox.errors import StorageDown
 from storage.db import Connection, down, set_up_writer
 from storage.inbox import PUT
@@ -78,6 +78,7 @@ class Writer:
         self._connection = connection
         self._clock = clock
         self._limits = limits
+        self._steps = Steps()
         self._puts: deque[_Put] = deque()
         self._works: deque[_Work] = deque()
         self._bell = asyncio.Event()
@@ -161,13 +162,15 @@ class Writer:
         puts = self._take(self._puts, self._limits.group)
         works = self._take(self._works, self._limits.group)
         rows = list(chain.from_iterable(put.rows for put in puts))
+        now = self._clock.now()
+        step = self._steps.since(now, self._clock.monotonic())
         try:
             if self._is_spoiled:
                 await self._connection.renew(partial(set_up_writer, busy_timeout=self._limits.busy_timeout))
                 self._is_spoiled = False
             before = self._connection.total_changes
             outcomes = await self._connection.run(
-                partial(commit, now=self._clock.now(), rows=rows, works=[work.run for work in works])
+                partial(commit, now=now, step=step, rows=rows, works=[work.run for work in works])
             )
         except sqlite3.Error as error:
             told = down(error) or StorageDown("error", detail=str(error))
@@ -178,6 +181,7 @@ class Writer:
             self._refuse(puts, works, StorageDown("closed"))
             raise
         else:
+            self._steps.follow(step)
             self.commits += 1
             changed = self._connection.total_changes - before - sum(work.beats for work in works)
             if changed > 0:
@@ -223,14 +227,21 @@ def commit(
     connection: sqlite3.Connection,
     *,
     now: datetime,
+    step: timedelta,
     rows: Sequence[RawValues],
     works: Sequence[Callable[[SqlUnit], Any]],
 ) -> list[_Outcome]:
-    """One group, bodies first. Raises sqlite3.Error when the whole group is lost."""
+    """One group, bodies first. Raises sqlite3.Error when the whole group is lost.
+
+    step: by how much the wall clock was set since the last group. What was written before it waits by the old clock, so
+    it moves first, in the same commit: each wait is moved once, and no unit sees both.
+    """
     connection.execute("begin immediate")
     try:
         connection.executemany(PUT, rows)
         unit = SqlUnit(connection, now)
+        if step:
+            unit.shift_waits(step)
         outcomes = [_run(connection, unit, work) for work in works]
         connection.execute("commit")
     except BaseException:

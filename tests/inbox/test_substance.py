@@ -13,7 +13,7 @@ from inbox.model import INBOX, Event
 from inbox.store import Reading, Unit
 from inbox.substance import GIVE_UP, SinkEnded, SinkFailed, SinkWorker
 from storage.store import SqlStore
-from tests.inbox.factories import Bell, Desk, PlainVoice, StoodClock, running, until
+from tests.inbox.factories import Bell, Desk, PlainVoice, running, until
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Export:
         self.receiver = receiver
         self.store = FullDisk(desk.store)
         self.bell = Bell()
-        self.clock = StoodClock()
+        self.clock = desk.clock
         self.worker = self.anew()
 
     def anew(self) -> SinkWorker:
