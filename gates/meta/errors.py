@@ -32,11 +32,14 @@ TABLE = (
     _row(3, Locked, "permission"),
     _row(4, Throttled, "later"),
     _row(10, Locked, "permission"),
+    _row(32, Throttled, "later"),
     _row(33, Refused, "parameter"),
     _row(100, Refused, "parameter"),
     _row(190, Locked, "token"),
     _row(200, Locked, "permission", last=299),
     _row(368, Locked, "restricted"),
+    _row(613, Throttled, "later"),
+    _row(80006, Throttled, "later"),
     _row(80007, Throttled, "later"),
     _row(130429, Throttled, "later"),
     _row(130472, Refused, "ecosystem"),
@@ -81,9 +84,9 @@ TABLE = (
 
 PAIR_RATE = 131056
 """Too many messages to one person; everybody else may go on."""
-WAITS = {4: 300.0, 80007: 300.0, 130429: 2.0, PAIR_RATE: 6.0}
+WAITS = {4: 300.0, 32: 300.0, 613: 300.0, 80006: 300.0, 80007: 300.0, 130429: 2.0, PAIR_RATE: 6.0}
 """Seconds to wait where the answer does not say."""
-COUNTED = frozenset({4, 80007})
+COUNTED = frozenset({4, 32, 613, 80006, 80007})
 """Limits of calls an hour: the usage header says when they end. The others are over in seconds."""
 
 
