@@ -65,7 +65,7 @@ async def call(bot: Bot, method: TelegramMethod[T], timeout: float = 30) -> T:
             return await bot(method)
     except TimeoutError:
         raise Uncertain("timeout") from None
-    except (TelegramAPIError, ClientDecodeError, OSError, aiohttp.ClientError) as error:
+    except (TelegramAPIError, ClientDecodeError, OSError, aiohttp.ClientError, UnicodeDecodeError) as error:
         # "from None": aiohttp's own errors quote the address, and the address has the token in it.
         raise failure(error) from None
 
