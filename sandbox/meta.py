@@ -20,6 +20,7 @@ from aiohttp import web
 from sandbox.meta_clients import TYPING_SECONDS, WINDOW_SECONDS, Bubble, Phone, WhatsAppClients, new_wamid
 from sandbox.meta_errors import GraphError, NoSuchObject, hook_error
 from sandbox.meta_http import CUT, TAKEN, Act, Answer, Asked, garbage, read_form, read_json, refusal, respond
+from sandbox.meta_limits import Limits
 from sandbox.meta_media import LARGEST, bare, misfit
 from sandbox.meta_rules import BSUID, NUMBER, Lookups, check_read, check_send
 from sandbox.meta_sends import bubble_of
@@ -30,7 +31,6 @@ APP_ID = "900800700600500"
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management"]
 FAILS_LATER = {"5550147": 131047}  # by the end of the number: accepted, then a failed status
 FAILS_AT_ONCE = {"5550156": 131056}
-PAIR_BURST, PAIR_SECONDS = 45, 6.0
 REACTION_SECONDS = 30 * 86400
 FILE_PATH = "/whatsapp_business/attachments/"
 
@@ -73,7 +73,7 @@ class FakeGraph(WhatsAppClients):
         self.buckets = False
         self.templates = sample_templates()
         self.base = ""
-        self._tokens: dict[str, tuple[float, float]] = {}
+        self.limits = Limits(world.now, waba_id)
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
 
@@ -124,7 +124,7 @@ class FakeGraph(WhatsAppClients):
         try:
             return await act(request, asked)
         except GraphError as error:
-            return Answer(error.status, error.body())
+            return Answer(error.status, error.body(), headers=error.headers)
 
     def _find(self, request: web.Request) -> tuple[str, Act]:
         """The journal's name of the call, and what answers it."""
@@ -202,7 +202,10 @@ class FakeGraph(WhatsAppClients):
         window_open = self._window_open(phone)
         if not window_open and template is None and self.window_error_sync:
             raise GraphError(131047)
-        self._take_token(phone)
+        person = phone.user_id or phone.number
+        self.limits.look(person)
+        if self.buckets:
+            self.limits.pay(person)
         bubble = bubble_of(
             new_wamid(phone.number, inbound=False),
             phone,
@@ -272,18 +275,6 @@ class FakeGraph(WhatsAppClients):
 
     def _window_open(self, phone: Phone) -> bool:
         return phone.last_wrote is not None and self.world.now() - phone.last_wrote < WINDOW_SECONDS
-
-    def _take_token(self, phone: Phone) -> None:
-        """Pair rate: a burst of 45, then one message per six seconds."""
-        if not self.buckets:
-            return
-        key, now = phone.user_id or phone.number, self.world.now()
-        left, at = self._tokens.get(key, (float(PAIR_BURST), now))
-        left = min(float(PAIR_BURST), left + (now - at) / PAIR_SECONDS)
-        allowed = left >= 1.0
-        self._tokens[key] = (left - 1.0 if allowed else left, now)
-        if not allowed:
-            raise GraphError(131056)
 
     def _failure(self, bubble: Bubble, templated: bool, window_open: bool) -> tuple[int, str | None] | None:
         """Code and details of the failed status that will follow, if any."""

@@ -7,6 +7,7 @@ nothing that is tested against this may decide on anything but `code`.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 HREF = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
@@ -19,11 +20,14 @@ CODES: dict[int, tuple[int, str, str]] = {
     3: (403, "API Method", "Capability or permissions issue."),
     4: (400, "Application request limit reached", "The app has reached its API call rate limit."),
     10: (403, "Application does not have permission for this action", "Permission is missing."),
+    32: (400, "Page request limit reached", "The page has reached its API call rate limit."),
     33: (400, "Parameter value is not valid", "The business phone number has been deleted."),
     100: (400, "Invalid parameter", "The request included one or more unsupported or misspelled parameters."),
     190: (401, "Error validating access token: Session has expired.", ""),
     200: (403, "Permissions error", "Permission is either not granted or has been removed."),
     368: (403, "Temporarily blocked for policies violations", ""),
+    613: (400, "Calls to this api have exceeded the rate limit.", ""),
+    80006: (400, "There have been too many calls to this account.", "Wait a bit and try again."),
     80007: (400, "Rate limit issues", "The WhatsApp Business Account has reached its rate limit."),
     130429: (400, "Rate limit hit", "Cloud API message throughput has been reached."),
     130472: (
@@ -98,7 +102,13 @@ class GraphError(Exception):
     """The provider's own refusal. `details` goes to error_data; `subcode` and `status` override the table."""
 
     def __init__(
-        self, code: int, details: str | None = None, *, subcode: int | None = None, status: int | None = None
+        self,
+        code: int,
+        details: str | None = None,
+        *,
+        subcode: int | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code, details)
         usual_status, title, usual_details = CODES.get(code, (400, "Unknown error", ""))
@@ -107,6 +117,7 @@ class GraphError(Exception):
         self.details = usual_details if details is None else details
         self.subcode = 463 if code == 190 and subcode is None else subcode
         self.status = usual_status if status is None else status
+        self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
         error: dict[str, Any] = {"message": self.title, "type": "OAuthException", "code": self.code}

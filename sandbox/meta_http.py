@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from sandbox.meta_errors import GraphError
+from sandbox.meta_limits import usage
 from sandbox.world import Fault
 
 TAKEN = {"lost", "half", "hang", "garbage"}  # kinds of trouble that come after the call has had its effect
@@ -38,15 +39,7 @@ def refusal(fault: Fault, name: str, waba_id: str) -> Answer:
     """The answer to a call that is not taken. Throttling of sends is 130429, of anything else 80007."""
     if fault.kind == "429":
         error = GraphError(130429 if name == "POST /messages" else 80007)
-        usage = {
-            "type": "whatsapp",
-            "call_count": 100,
-            "total_cputime": 1,
-            "total_time": 1,
-            "estimated_time_to_regain_access": -(-int(fault.seconds) // 60),  # minutes
-        }
-        header = {"X-Business-Use-Case-Usage": json.dumps({waba_id: [usage]})}
-        return Answer(error.status, error.body(), headers=header)
+        return Answer(error.status, error.body(), headers=usage(waba_id, fault.seconds))
     if fault.kind == "error":
         error = GraphError(int(fault.error))
         return Answer(error.status, error.body())

@@ -118,6 +118,11 @@ class FakeTelegram(People):
     def buckets(self, on: bool) -> None:
         self.sending.buckets = on
 
+    def block(self, chat_id: int, seconds: float) -> float:
+        """Refuse every send to this chat for so long (with `buckets`); returns when that ends, by the world's clock."""
+        self.sending.pace.block(f"/{chat_id}", seconds)
+        return self.world.now() + seconds
+
     @property
     def duplicate_updates(self) -> bool:
         """Every update is posted to the webhook twice."""

@@ -43,6 +43,10 @@ class Pace:
     _buckets: dict[str, Bucket] = field(default_factory=dict)
     _until: dict[str, float] = field(default_factory=dict)
 
+    def block(self, chat: str, seconds: float) -> None:
+        """Refuse every call for a chat for so long, whatever its pace."""
+        self._until[chat] = self.now() + seconds
+
     def spend(self, chat: str, count: int, *, group: bool) -> None:
         """Count calls for a chat. Raises Refusal 429 over the pace and during the penalty."""
         now = self.now()

@@ -36,7 +36,7 @@ class Fault:
           "half"     the call is taken, half of the answer is sent, then the connection is closed
           "hang"     the call is taken, the answer comes after `seconds`
           "500"      the call is not taken, a bare 500 without the provider's error body
-          "garbage"  the call is taken, the answer is 200 with `error` in place of JSON (a character is a byte), or with HTML
+          "garbage"  the call is taken, the answer is 200 with `error` (a character is a byte) or with HTML
           "429"      the provider's own throttling answer with `seconds` as retry_after
           "error"    the provider's own error answer: `error` is given to the fake, which knows its codes
     """

@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def harm(self) -> int:
-        return sum(asdict(self).values()) - self.steps - self.export_lines
+        return int(sum(asdict(self).values())) - self.steps - self.export_lines
 
 
 @pytest.fixture(autouse=True)
