@@ -113,10 +113,17 @@ class _Session(AiohttpSession):
         returned = method.__returning__
         self._answers.setdefault(returned, Response[returned])  # type: ignore[valid-type]
         try:
-            return super().check_response(bot, method, status_code, content)
+            response = super().check_response(bot, method, status_code, content)
         except ClientDecodeError:
             if status_code == 413:  # the web server in front of the Bot API says so in HTML
                 raise TelegramEntityTooLarge(method=method, message="too large") from None
             raise
         except TypeError as error:  # an error body without a description
             raise ClientDecodeError("No description", error, None) from error
+        except TelegramAPIError as error:
+            if error.message is None:  # the same where aiogram does not look into it
+                raise ClientDecodeError("No description", error, None) from error
+            raise
+        if response.result is None:
+            raise ClientDecodeError("No result", ValueError("result"), None)
+        return response
