@@ -129,7 +129,7 @@ class DeskTarget:
         except Exception as error:
             self.calls[outcome(error)] += 1
             self._log.error("desk.broken", kind=call.kind, error=type(error).__name__)
-            await self._not_done(call, Refused("broken", detail=type(error).__name__))
+            await self._not_done(_begun(call), Refused("broken", detail=type(error).__name__))
         else:
             self.calls[ACCEPTED if done else PARTLY] += 1
             if done:
@@ -208,9 +208,7 @@ class DeskTarget:
             sent = await self._desk.show(step.topic, step.sight, step.items, step.how)
         if sent.cut is not None:
             await self._write(lambda u: self._remember(u, step, sent))
-            # It will be shown from its start again, so all of it may be a repeat.
-            begun = replace(step, rows=tuple(replace(row, repeat=True) for row in step.rows))
-            await self._not_done(begun, sent.cut)
+            await self._not_done(_begun(step), sent.cut)
             return False
         await self._write(lambda u: self._settle(u, step, sent))
         await self._landed(step, sent)
@@ -433,3 +431,9 @@ def set_topic(unit: Unit, topic: Topic, **fields: object) -> bool:
         return False
     unit.set_topic(topic.id, **fields)
     return True
+
+
+def _begun(step: Step) -> Step:
+    """A part of it may be there: it will be shown from its start again, so all of it may be a repeat."""
+    rows = (row if row.act is Act.NOTICE else replace(row, repeat=True) for row in step.rows)
+    return replace(step, rows=tuple(rows))
