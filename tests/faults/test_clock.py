@@ -248,12 +248,13 @@ async def test_the_export_goes_on_where_it_was_after_a_clock_that_was_ahead(
 ) -> None:
     """The lines of the wrong day stand in that day's file; each id stands once, and none is missing."""
     await desk.known()
-    for number, shift in enumerate((DAY, 0.0, -DAY, 0.0)):
+    for number, shift in enumerate((DAY, 0.0, -DAY)):
         desk.clock.shift = shift
         desk.graph.writes(IGOR, f"строка {number};")
         await desk.until(lambda number=number: bool(desk.said(f"строка {number};")), "shown")  # type: ignore[misc]
         await desk.stop()
         await desk.start()
+    desk.clock.shift = 0.0
     desk.graph.writes(IGOR, "последняя;")
     await desk.until(lambda: "последняя;" in [e["text"] for e in desk.exported("message.in")], "exported")
     await desk.stop()
@@ -271,4 +272,4 @@ async def test_the_export_goes_on_where_it_was_after_a_clock_that_was_ahead(
     assert export(["--since", since]) == 0
     printed = [json.loads(line)["data"] for line in capfdbinary.readouterr().out.splitlines()]
     said = [line["text"] for line in printed if line["type"] == "message.in"]
-    assert said[-4:] == ["строка 1;", "строка 2;", "строка 3;", "последняя;"]
+    assert said[-3:] == ["строка 1;", "строка 2;", "последняя;"]
