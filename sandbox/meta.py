@@ -108,7 +108,7 @@ class FakeGraph(WhatsAppClients):
         if fault is not None and kind == "garbage":
             answer = garbage(fault)
         cut = kind in CUT
-        self.world.record("graph", name, asked, 0 if cut else answer.status, None if cut else answer.body)
+        self.world.record("graph", name, asked, 0 if cut else answer.status, None if cut else answer.body, kind)
         if kind == "hang" and fault is not None:
             await self._wait(fault.seconds)
         return await respond(request, answer, kind)

@@ -202,8 +202,8 @@ class FakeTelegram(People):
             return await self._trouble(http, request, fault)
         return self._answer(request, *await self._take(http, request))
 
-    def _answer(self, request: Request, status: int, body: Body) -> web.Response:
-        self.world.record(PROVIDER, request.method, request.logged(), status, body)
+    def _answer(self, request: Request, status: int, body: Body, fault: str = "") -> web.Response:
+        self.world.record(PROVIDER, request.method, request.logged(), status, body, fault)
         return self._json(status, body)
 
     async def _take(self, http: web.Request, request: Request) -> tuple[int, Body]:
@@ -224,28 +224,28 @@ class FakeTelegram(People):
     async def _trouble(self, http: web.Request, request: Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "429":
             refusal = too_many(fault.seconds)
-            return self._answer(request, refusal.code, refusal.body())
+            return self._answer(request, refusal.code, refusal.body(), fault.kind)
         if fault.kind == "error":
             refusal = _planned(fault)
-            return self._answer(request, refusal.code, refusal.body())
+            return self._answer(request, refusal.code, refusal.body(), fault.kind)
         if fault.kind == "500":
-            self.world.record(PROVIDER, request.method, request.logged(), 500, None)
+            self.world.record(PROVIDER, request.method, request.logged(), 500, None, fault.kind)
             return web.Response(status=500, text="<html><h1>500 Internal Server Error</h1></html>")
         if fault.kind == "refuse":
-            return self._cut(http, request, None)
+            return self._cut(http, request, None, fault.kind)
         if fault.kind not in _TAKEN:
             raise ValueError(f"unknown fault {fault.kind!r}")
         status, body = await self._take(http, request)
         if fault.kind == "lost":
-            return self._cut(http, request, body)
+            return self._cut(http, request, body, fault.kind)
         if fault.kind == "half":
             return await self._half(http, request, body)
         if fault.kind == "garbage":
-            self.world.record(PROVIDER, request.method, request.logged(), 200, fault.error or "<html>")
+            self.world.record(PROVIDER, request.method, request.logged(), 200, fault.error or "<html>", fault.kind)
             if fault.error:
                 return web.Response(body=fault.error.encode("latin-1"), content_type="application/json")
             return web.Response(text="<html>Bad gateway", content_type="text/html")
-        answer = self._answer(request, status, body)
+        answer = self._answer(request, status, body, fault.kind)
         try:
             async with asyncio.timeout(fault.seconds):
                 await self._stopping.wait()
@@ -253,14 +253,14 @@ class FakeTelegram(People):
             return answer
         return answer
 
-    def _cut(self, http: web.Request, request: Request, body: Body | None) -> web.Response:
-        self.world.record(PROVIDER, request.method, request.logged(), 0, body)
+    def _cut(self, http: web.Request, request: Request, body: Body | None, fault: str) -> web.Response:
+        self.world.record(PROVIDER, request.method, request.logged(), 0, body, fault)
         if http.transport is not None:
             http.transport.abort()
         return web.Response()
 
     async def _half(self, http: web.Request, request: Request, body: Body) -> web.StreamResponse:
-        self.world.record(PROVIDER, request.method, request.logged(), 0, body)
+        self.world.record(PROVIDER, request.method, request.logged(), 0, body, "half")
         text = json.dumps(body).encode()
         answer = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(text))})
         await answer.prepare(http)

@@ -25,6 +25,7 @@ class Call:
     request: Mapping[str, Any]
     status: int  # HTTP status; 0: the connection was cut without an answer
     answer: Any
+    fault: str = ""  # the kind of the planned trouble that it met
 
 
 @dataclass(slots=True)
@@ -73,9 +74,11 @@ class World:
         """Unix seconds by the world's clock."""
         return self.time() + self.shift
 
-    def record(self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any) -> Call:
+    def record(
+        self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any, fault: str = ""
+    ) -> Call:
         self._count += 1
-        call = Call(self._count, self.now(), provider, method, request, status, answer)
+        call = Call(self._count, self.now(), provider, method, request, status, answer, fault)
         self.calls.append(call)
         self.touch()
         return call
