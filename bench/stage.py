@@ -50,7 +50,9 @@ class StampedWorld(World):
     methods: dict[str, int] = field(default_factory=dict)
     first: dict[str, float] = field(default_factory=dict)  # perf_counter of a method's first call
 
-    def record(self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any) -> Call:
+    def record(
+        self, provider: str, method: str, request: Mapping[str, Any], status: int, answer: Any, fault: str = ""
+    ) -> Call:
         now = time.perf_counter()
         if status == 200:
             seen = self.arrived[provider]
@@ -58,7 +60,7 @@ class StampedWorld(World):
                 seen.setdefault(int(number), now)
         self.methods[method] = self.methods.get(method, 0) + 1
         self.first.setdefault(method, now)
-        return super().record(provider, method, request, status, answer)
+        return super().record(provider, method, request, status, answer, fault)
 
 
 def _words(request: Mapping[str, Any]) -> str:
