@@ -174,18 +174,22 @@ async def desk(tmp_path: Path) -> AsyncIterator[Rig]:
         yield made
 
 
-async def test_a_clock_set_back_while_the_process_is_down_holds_nothing_up(desk: Rig) -> None:
-    topic = await desk.known()
-    outage = desk.world.plan(Fault("error", "graph", "POST /messages", times=None, error="131016"))
-    answer = desk.telegram.writes(OWNER, "уйдёт", thread_id=topic)
-    await desk.until(lambda: waits(desk), "the answer waits")
-    await desk.until(lambda: bool(query(desk, "select 1 from settings where key = 'alive'")), "the time is noted")
-    await desk.stop()
-    desk.world.lift(outage)
-    desk.clock.shift -= DAY
-    await desk.start()
-    await desk.until(lambda: desk.mark(answer) == "👌", "it left")
-    assert [c.status for c in desk.sends()] == [200]
+async def test_a_clock_set_back_while_the_process_is_down_holds_nothing_up(tmp_path: Path) -> None:
+    async with rig(tmp_path / "data") as desk:
+        clock = FastClock(SPEED)
+        desk.clock, desk.world.time = clock, clock.real
+        await desk.start()
+        topic = await desk.known()
+        outage = desk.world.plan(Fault("error", "graph", "POST /messages", times=None, error="131016"))
+        answer = desk.telegram.writes(OWNER, "уйдёт", thread_id=topic)
+        await desk.until(lambda: waits(desk), "the answer waits")
+        await desk.until(lambda: bool(query(desk, "select 1 from settings where key = 'alive'")), "the time is noted")
+        await desk.stop()
+        desk.world.lift(outage)
+        desk.clock.shift -= DAY
+        await desk.start()
+        await desk.until(lambda: desk.mark(answer) == "👌", "it left")
+        assert [c.status for c in desk.sends()] == [200]
 
 
 async def test_an_album_and_a_file_do_not_wait_for_a_moment_that_the_clock_went_back_from(desk: Rig) -> None:

@@ -307,7 +307,7 @@ async def test_a_lane_that_goes_on_while_its_head_waits_would_be_found(
     assert first in storage.deliveries.HEADS
     ready = first.replace("min(d.id)", "d.id") + " order by d.not_before is not null, d.id limit 1"
     monkeypatch.setattr(storage.deliveries, "HEADS", storage.deliveries.HEADS.replace(first, ready))
-    outcome = await storm(tmp_path / "data", net, 1, 3, ("error",), (0.0, 0.5))
+    outcome = await storm(tmp_path / "data", net, 1, 2, ("error",), (0.0, 0.5))
     counts("R3", mutant="a lane goes on while its head waits", reordered=outcome.reordered)
     assert outcome.reordered > 0
 
@@ -334,7 +334,7 @@ class Outage:
         desk.world.faults.clear()
 
 
-OUTAGES = (Outage("dns", 150), Outage("refused", 150), Outage("429", 150), Outage("error", 600))
+OUTAGES = (Outage("dns", 30), Outage("refused", 30), Outage("429", 60), Outage("error", 600))
 
 
 async def live_through(desk: Rig, net: Net, talk: Talk, outage: Outage) -> None:
