@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,7 +85,7 @@ class MemoryStore:
         if self._dead and not (dies and after):
             raise Killed
         rows = [put_values(raw) for raw in raws]
-        outcomes = commit(self.connection, now=self.clock.now(), rows=rows, works=works)
+        outcomes = commit(self.connection, now=self.clock.now(), step=timedelta(), rows=rows, works=works)
         if dies:
             raise Killed
         return outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,13 @@ class Failing:
         connection: sqlite3.Connection,
         *,
         now: datetime,
+        step: timedelta,
         rows: Sequence[writer.RawValues],
         works: Sequence[Callable[[SqlUnit], Any]],
     ) -> list[Any]:
         self.groups += 1
         if self.groups not in self.numbers:
-            return list(COMMIT(connection, now=now, rows=rows, works=works))
+            return list(COMMIT(connection, now=now, step=step, rows=rows, works=works))
         self.lost += 1
 
         def full(unit: SqlUnit) -> None:
@@ -84,7 +85,7 @@ class Failing:
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
 
-        COMMIT(connection, now=now, rows=rows, works=[*works, full])
+        COMMIT(connection, now=now, step=step, rows=rows, works=[*works, full])
         raise AssertionError("it did not fail")
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,6 +24,7 @@ from inbox.stage import Step
 from inbox.store import Unit
 from sandbox.world import Call, Fault
 from tests.faults.clock import FastClock
+from tests.faults.database import query, soon
 from tests.faults.network import Net
 from tests.rig import ANNA, BORIS, BOT, IGOR, MARIA, OWNER, Rig, rig, words
 
@@ -141,13 +140,15 @@ class Talk:
         thread = shown[-1].get("message_thread_id") if shown else None
         self.answered[name][text] = self.desk.telegram.writes(OWNER, text, thread_id=thread)
 
-    async def round(self) -> None:
-        """Two messages of each client; what it takes until they are shown; two answers to each."""
+    async def round(self, answers: int = 2) -> None:
+        """Two messages of each client; what it takes until they are shown; so many answers to each, each tried once."""
         fresh = [self.write(name) for name in CLIENTS for _ in range(2)]
         await self.desk.until(lambda: all(self.desk.said(text) for text in fresh) or self.quiet(), "a round", 60.0)
         for name in CLIENTS:
-            self.answer(name)
-            self.answer(name)
+            for _ in range(answers):
+                self.answer(name)
+        wanted = sum(len(answered) for answered in self.answered.values())
+        await soon(self.desk, lambda: query(self.desk, TRIED)[0][0] == wanted, "the answers are tried")
 
     def quiet(self) -> bool:
         """Nothing is on its way any more, in either direction."""
@@ -203,16 +204,12 @@ class Talk:
             outcome.lost += text not in got and not in_doubt
 
 
+TRIED = "select count(*) from deliveries where target <> 'desk' and attempts > 0"
 OPEN = (
     "select count(*) from deliveries where state in ('waiting', 'sending')",
     "select count(*) from marks where wanted <> shown",
     "select count(*) from inbox where state = 'new'",
 )
-
-
-def query(desk: Rig, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(f"file:{desk.data_dir / 'inbox.db'}?mode=ro", uri=True)) as database:
-        return database.execute(sql).fetchall()
 
 
 def shows(call: Call) -> bool:
@@ -238,6 +235,7 @@ async def storm(
     rounds: int,
     only: Sequence[str] = (),
     chances: tuple[float, float] = (CONNECTING, ANSWERING),
+    answers: int = 2,
 ) -> Outcome:
     """Trouble for so many rounds, then none. only: kinds; chances: before a call has left, and after."""
     async with stage(folder, net, seed) as desk:
@@ -247,7 +245,7 @@ async def storm(
         net.dns = net.refused = chances[0] / 2
         faults = plan(desk, chances[1], only)
         for _ in range(rounds):
-            await talk.round()
+            await talk.round(answers)
         during = slice(began, len(desk.world.calls))
         net.calm()
         for fault in faults:
@@ -282,7 +280,7 @@ async def test_a_retry_after_a_lost_answer_would_be_found(
         await settle(self, letter, error if told else Unreachable("retried"))
 
     monkeypatch.setattr(ClientTarget, "_not_taken", retried)
-    outcome = await storm(tmp_path / "data", net, 1, 3, ("lost",), (0.0, 0.4))
+    outcome = await storm(tmp_path / "data", net, 1, 3, ("lost",), (0.0, 0.25))
     counts("R3", mutant="retry after a lost answer", sent_twice=outcome.sent_twice)
     assert outcome.sent_twice > 0
 
@@ -295,7 +293,7 @@ async def test_a_desk_that_takes_doubt_for_success_would_be_found(
             unit.set_delivery(row.id, state=DeliveryState.SENT)
 
     monkeypatch.setattr(DeskTarget, "_put_back", sent)
-    outcome = await storm(tmp_path / "data", net, 1, 3, ("refuse",), (0.0, 0.3))
+    outcome = await storm(tmp_path / "data", net, 1, 3, ("refuse",), (0.0, 0.3), answers=0)
     counts("R3", mutant="a call to the desk in doubt counts as done", lost=outcome.lost)
     assert outcome.lost > 0
 
@@ -307,7 +305,7 @@ async def test_a_lane_that_goes_on_while_its_head_waits_would_be_found(
     assert first in storage.deliveries.HEADS
     ready = first.replace("min(d.id)", "d.id") + " order by d.not_before is not null, d.id limit 1"
     monkeypatch.setattr(storage.deliveries, "HEADS", storage.deliveries.HEADS.replace(first, ready))
-    outcome = await storm(tmp_path / "data", net, 1, 2, ("error",), (0.0, 0.5))
+    outcome = await storm(tmp_path / "data", net, 1, 2, ("error",), (0.0, 0.4), answers=6)
     counts("R3", mutant="a lane goes on while its head waits", reordered=outcome.reordered)
     assert outcome.reordered > 0
 
@@ -329,11 +327,16 @@ class Outage:
         for provider, error in (("telegram", "502 Bad Gateway"), ("graph", "131016")):
             desk.world.plan(Fault(self.kind, provider, times=None, seconds=20.0, error=error))
 
+    def met(self, desk: Rig, net: Net) -> int:
+        """Calls that met it, in both networks' ways."""
+        return net.struck[self.kind] + sum(c.fault == self.kind for c in desk.world.calls)
+
     def end(self, desk: Rig, net: Net) -> None:
         net.calm()
         desk.world.faults.clear()
 
 
+MET = 2 * len(CLIENTS)  # so many calls at least meet an outage: one for each lane
 OUTAGES = (Outage("dns", 30), Outage("refused", 30), Outage("429", 60), Outage("error", 600))
 
 
@@ -344,7 +347,7 @@ async def live_through(desk: Rig, net: Net, talk: Talk, outage: Outage) -> None:
         for name in CLIENTS:
             talk.write(name)
             talk.answer(name)
-    await desk.until(lambda: desk.clock.monotonic() > until, outage.kind, outage.seconds)
+    await desk.until(lambda: desk.clock.monotonic() > until and outage.met(desk, net) > MET, outage.kind, 30.0)
     outage.end(desk, net)
     await desk.until(talk.quiet, f"settled after {outage.kind}", 60.0)
 
