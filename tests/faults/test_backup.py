@@ -9,8 +9,8 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -382,6 +382,15 @@ class Found:
         return self.missing_before + self.missing_in_middle + self.not_shown + self.twice
 
 
+@contextmanager
+def reader_of(data: Path) -> Iterator[None]:
+    """One who looks at the state of now: no checkpoint takes what comes after it out of the log meanwhile."""
+    with closing(sqlite3.connect(f"file:{data / 'inbox.db'}?mode=ro", uri=True, isolation_level=None)) as connection:
+        connection.execute("begin")
+        connection.execute("select count(*) from inbox").fetchone()
+        yield
+
+
 async def file_alone(data: Path, target: Path) -> None:
     """What `cp` makes of a running database: the log is left behind."""
     copying = await asyncio.create_subprocess_exec("cp", str(data / "inbox.db"), str(target))
@@ -454,11 +463,12 @@ async def history(data: Path, before: int, after: int) -> tuple[Found, Found]:
         answer = desk.telegram.writes(OWNER, "дошло?", thread_id=topic)
         await desk.until(lambda: len(desk.sends()) == 1, "the answer is under way")
         clients, stop = Clients(desk), asyncio.Event()
-        writing = asyncio.ensure_future(clients.go_on(stop))
-        await clients.reach(before)
-        known = {name: list(texts) for name, texts in clients.taken.items()}
         target, file = data.parent / "copy.db", data.parent / "file.db"
-        await file_alone(data, file)
+        with reader_of(data):
+            writing = asyncio.ensure_future(clients.go_on(stop))
+            await clients.reach(before)
+            known = {name: list(texts) for name, texts in clients.taken.items()}
+            await file_alone(data, file)
         await asyncio.to_thread(backup, data, target)
         await clients.reach(clients.count + after)
         stop.set()
