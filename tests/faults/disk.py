@@ -74,6 +74,13 @@ class Disk:
         return sum(d.status == 503 for d in self.rig.graph.deliveries)
 
     @property
+    def turned_away(self) -> int:
+        """Calls without a 200: refused, or given up by the network after its 5 s, which is how long a lock is waited
+        for.
+        """
+        return sum(d.status != 200 for d in self.rig.graph.deliveries)
+
+    @property
     def shown(self) -> list[str]:
         """Texts of clients on the desk, in their order there; a message may join several."""
         everything = "\n".join(str(m.get("text", "")) for m in self.rig.desk())

@@ -54,7 +54,7 @@ async def trouble(
             for n in range(messages):
                 rig.graph.writes(IGOR if n % 2 else MARIA, f"{LONG}{n};")
             if defect is None:
-                await disk.until(lambda: disk.refused > 0, "a webhook is refused")
+                await disk.until(lambda: disk.turned_away > 0, "a webhook is refused")
                 part = await disk.until_ready(503)
                 assert part["state"] == "down"
                 await disk.until(lambda: disk.told > 0, "she is told")
@@ -64,7 +64,7 @@ async def trouble(
             await disk.until(
                 lambda: rig.mark(answer) in ("🕊", "👌") or "send.unsettled" in names(log), "the answer came back"
             )
-            await disk.until(lambda: rig.graph.pending == 0 or disk.refused > 2, "the network has tried")
+            await disk.until(lambda: rig.graph.pending == 0 or disk.turned_away > 2, "the network has tried")
         if defect is None:
             await disk.until(lambda: disk.told_back > 0, "she is told that it is over")
         await disk.until(lambda: rig.graph.pending == 0, "the network has its 200 for everything")
