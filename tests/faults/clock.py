@@ -15,7 +15,7 @@ class FastClock(SystemClock):
     def __init__(self, speed: float) -> None:
         super().__init__()
         self.speed = speed
-        self._wall, self._started = time.time(), time.monotonic()
+        self._wall, self._started, self._passed = time.time(), time.monotonic(), 0.0
 
     def real(self) -> float:
         """Unix seconds of everybody whose clock nobody sets."""
@@ -25,7 +25,12 @@ class FastClock(SystemClock):
         return datetime.fromtimestamp(self.real() + self.shift, UTC)
 
     def monotonic(self) -> float:
-        return (time.monotonic() - self._started) * self.speed
+        return self._passed + (time.monotonic() - self._started) * self.speed
+
+    def run(self, speed: float) -> None:
+        """From now on time passes at another speed."""
+        self._passed, self._started = self.monotonic(), time.monotonic()
+        self.speed = speed
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
