@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from aiogram.methods import AnswerCallbackQuery
 
@@ -17,6 +16,7 @@ from bot.dispatcher import DeskWorker, make_dispatcher
 from bot.figures import Figures, Target
 from bot.handlers.commands import COMMANDS
 from bot.membership import Membership
+from bot.parts import App
 from bot.render import shown_name
 from bot.speech import Standing
 from bot.status import GateHealth, Status
@@ -33,9 +33,6 @@ from inbox.sending import ClientTarget
 from inbox.showing import DeskTarget
 from inbox.store import Reading
 from inbox.upkeep import MarkWorker, UpkeepWorker, spare
-
-if TYPE_CHECKING:
-    from bot.app import App
 
 TOAST_TIMEOUT = 5.0
 TOASTS = 100

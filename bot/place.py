@@ -28,6 +28,11 @@ class Place:
         return self.forum_id or self.owner_id
 
     @property
+    def note(self) -> str:
+        """What /readyz says of a desk that is well."""
+        return "nobody has claimed it yet" if self.owner_id is None else ""
+
+    @property
     def owner_key(self) -> str | None:
         """The key under which she is known as a client, if she wrote to the bot before the claim."""
         return user_key(self.owner_id) if self.owner_id is not None else None

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot import app, disk, room
+from bot import build, disk, room
 from inbox.clock import Clock
 from inbox.store import Unit
 from storage import writer
@@ -41,7 +41,7 @@ class Disk:
         self.limits = limits
         self.stores: list[SqlStore] = []
         self.most_waiting = 0
-        patch.setattr(app, "open_store", self._open)
+        patch.setattr(build, "open_store", self._open)
         if is_hasty:
             patch.setattr(disk, "EVERY", 0.3)
             patch.setattr(disk, "LOOK_EVERY", 0.1)

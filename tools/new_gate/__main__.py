@@ -51,7 +51,7 @@ The one line, in BUILDERS of gates/catalog.py (and the import of {cls}Gate above
 Its settings, so that it can be switched on:
     bot/environment.py  the fields {name}_account, {name}_token, {name}_webhook_secret, {name}_api_base
     bot/config.py       its own in GATES, and the group of Config
-    bot/app.py          settings["{name}"] where the gates are built
+    bot/build.py        settings["{name}"] where the gates are built
     .env.example        {upper}_ACCOUNT, {upper}_TOKEN, {upper}_WEBHOOK_SECRET, {upper}_API_BASE
 Its name on the desk: gate-{name}, in-{name} and code-{name} in bot/texts/ru.ftl and en.ftl.
 Its border: "gates.{name}" in the contract "gates do not know each other" of pyproject.toml.
