@@ -101,14 +101,23 @@ class _Sweep(Writing):
         return bool(self._all(sql, prefix, following, *values, STEP))
 
     def _quarantine(self) -> None:
-        """Counts of shapes of which nothing is kept aside any more."""
+        """What was told of shapes (`inbox.quarantine`) of which nothing is kept aside any more."""
         sql = "select key, value from settings where key >= 'quarantine:' and key < 'quarantine;' limit ?"
         for row in self._all(sql, STEP):
-            _, provider, shape = row["key"].split(":", 2)
-            told = float(json.loads(row["value"]).get("told", 0))
-            aside = f"select 1 from inbox where {_OPEN} and provider = ? and error = ? limit 1"  # noqa: S608
-            if told * 1e6 < self._before and not self._first(aside, provider, shape):
+            provider = row["key"].removeprefix("quarantine:")
+            record = json.loads(row["value"])
+            kept = {shape: told for shape, told in record.items() if self._is_needed(provider, shape, told)}
+            if not kept:
                 self._all("delete from settings where key = ?", row["key"])
+            elif kept != record:
+                self._all("update settings set value = ? where key = ?", json.dumps(kept), row["key"])
+
+    def _is_needed(self, provider: str, shape: str, told: object) -> bool:
+        """An entry of another form is of an earlier version, and nobody reads it any more."""
+        if not isinstance(told, dict):
+            return False
+        aside = f"select 1 from inbox where {_OPEN} and provider = ? and error = ? limit 1"  # noqa: S608
+        return float(told["told"]) * 1e6 >= self._before or self._first(aside, provider, shape) is not None
 
     def _cursor(self, name: str) -> str | None:
         row = self._first("select value from cursors where name = ?", name)

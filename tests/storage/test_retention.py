@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from inbox.model import INBOX
+from inbox.quarantine import put_aside
 from inbox.store import Unit
 from storage import writer
 from storage.db import FILE
 from storage.retention import EVERY, KEPT, STEP, sweep_some
 from storage.store import SqlStore, open_store
 from storage.writer import Limits
+from tests.inbox.factories import PlainVoice
 from tests.storage.world import StoodClock, person, raw, said
 
 OLD = KEPT + timedelta(days=2)
@@ -133,14 +135,28 @@ def setting_keys(path: Path) -> set[str]:
         return {row[0] for row in connection.execute("select key from settings")}
 
 
-async def test_the_count_of_a_shape_stays_while_one_of_it_is_kept_aside(store: SqlStore, clock: StoodClock) -> None:
-    told = json.dumps({"count": 3, "told": clock.at.timestamp()})
-    await arrived(store, clock, "aside", state="quarantined")
-    for shape in ("no_entry", "broken:KeyError"):
-        await store.write(lambda u, shape=shape: u.set_setting(f"quarantine:whatsapp:{shape}", told))  # type: ignore[misc]
+async def test_what_was_told_of_a_shape_stays_while_one_of_it_is_kept_aside(store: SqlStore, clock: StoodClock) -> None:
+    """As the inbox itself writes it down, and as an earlier version did: a key for each shape."""
+    await store.put([raw(key, clock.at) for key in ("aside", "understood later")])
+
+    def put_both_aside(unit: Unit) -> None:
+        for row, shape in zip(unit.raws("new", 2), ("no_entry", "broken:KeyError"), strict=True):
+            put_aside(unit, row, shape, PlainVoice())
+        unit.set_setting("quarantine:whatsapp:no_entry", json.dumps({"count": 3, "told": clock.at.timestamp()}))
+
+    await store.write(put_both_aside)
+    told = json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}")
+    assert told.keys() == {"no_entry", "broken:KeyError"}
+    understood = (await store.read(lambda r: r.raws("quarantined", 2)))[1].raw.id
+    assert understood is not None
+    await store.write(lambda u: u.set_raw(understood, "done"))
+    await sweep(store, clock)
+    assert json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}") == told
     clock.at += OLD
     await sweep(store, clock)
-    assert await asyncio.to_thread(setting_keys, store.path) == {"quarantine:whatsapp:no_entry"}
+    left = json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}")
+    assert left == {"no_entry": told["no_entry"]}
+    assert await asyncio.to_thread(setting_keys, store.path) == {"quarantine:whatsapp"}
 
 
 async def test_messages_and_the_export_are_not_touched(store: SqlStore, clock: StoodClock) -> None:
