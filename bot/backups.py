@@ -23,7 +23,8 @@ from inbox.lanes import DESK, desk_lane
 from inbox.log import Log
 from inbox.model import Act, Notice
 from inbox.store import Unit
-from storage.backup import Copy, copies, default_path, drop_parts, still_true
+from storage.backup import FLOOR, Copy, copies, default_path, drop_parts, still_true
+from storage.db import log_of, size_of
 from storage.gently import CopyFailed, copy_gently
 from storage.store import SqlStore
 from storage.thin import room, thin
@@ -71,7 +72,7 @@ class Backups:
         log: Log,
         *,
         times: Times | None = None,
-        floor: int = 100 * 1024**2,
+        floor: int = FLOOR,
         copying: Copying = copy_gently,
         free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
@@ -169,8 +170,7 @@ class Backups:
 
     def _make_room(self) -> None:
         path = self._store.path
-        log = path.with_name(f"{path.name}-wal")
-        need = path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        need = path.stat().st_size + size_of(log_of(path))
         free = self._free(self._folder)
         plan = room(copies(self._folder), need=need, free=free, floor=self._floor)
         for copy in plan.gone:

@@ -20,7 +20,8 @@ from inbox.clock import Clock
 from inbox.model import Provider
 from inbox.store import JobCount, Queue, Reading
 from inbox.substance import SinkWorker
-from storage.backup import FOLDER as BACKUPS
+from storage.backup import copies
+from storage.db import log_of, size_of
 from storage.store import SqlStore
 
 NEWEST = "bodies"  # the cursor under which the times of the newest bodies are kept
@@ -289,22 +290,13 @@ class Acknowledgements:
 
 
 def look_at_disk(database: Path, folder: Path) -> Disk:
-    log = database.with_name(f"{database.name}-wal")
-    copies = [path.stat() for path in (folder / BACKUPS).glob("*.db")]
-    newest = max(copies, key=lambda s: s.st_mtime, default=None)
+    newest = next(iter(copies(folder)), None)
     return Disk(
-        database=_size(database),
-        log=_size(log),
+        database=size_of(database),
+        log=size_of(log_of(database)),
         free=shutil.disk_usage(folder).free,
-        backup=(datetime.fromtimestamp(newest.st_mtime, UTC), newest.st_size) if newest else None,
+        backup=(newest.at, newest.size) if newest else None,
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def running() -> dict[str, int]:

@@ -13,14 +13,13 @@ from bot.texts.words import Words, sentence
 from inbox.lanes import DESK
 from inbox.model import Provider, Span, Text
 from inbox.text import join
+from storage.backup import FLOOR, OLD
 
 SLOW = timedelta(minutes=1)  # longer, and the program should have applied, shown or exported it
 LATE = timedelta(minutes=10)  # longer, and a network should have taken it
 BLOCKED = 5.0  # seconds
 RECENT = timedelta(hours=1)
 PENDING = 50  # updates at Telegram, from which on Telegram itself speaks of it
-BACKUP_AGE = timedelta(days=2)
-ROOM = 100 * 1024**2  # bytes, besides room for one more copy of the database
 LONGEST_EDGE = 10_000  # milliseconds: what took longer is not measured
 
 
@@ -36,7 +35,7 @@ class GateHealth:
 @dataclass(frozen=True, slots=True)
 class Status:
     """backend: private, forum, reply, or None while nobody has claimed the desk. longest: by target, the name of the
-    client who waits longest. backup_failed: why there is no newer copy, as `inbox.backups` names it.
+    client who waits longest. backup_failed: why there is no newer copy, as `bot.backups` names it.
     """
 
     uptime: timedelta
@@ -84,7 +83,7 @@ def _wrong(words: Words, status: Status) -> Iterator[Text]:
     yield from (_export_line(words, r) for r in figures.receivers if _fails(r))
     yield from _hook(words, figures)
     yield from _copies(words, status)
-    if figures.disk.free < figures.disk.database + ROOM:
+    if figures.disk.free < figures.disk.database + FLOOR:
         yield words.text("status-disk-low", free=words.size(figures.disk.free))
 
 
@@ -126,11 +125,11 @@ def _hook(words: Words, figures: Figures) -> Iterator[Text]:
 
 
 def _copies(words: Words, status: Status) -> Iterator[Text]:
-    """On the first day there may be none yet."""
+    """Soon after the first start there may be none yet."""
     backup = status.figures.disk.backup
-    if backup is None and status.uptime > timedelta(days=1):
+    if backup is None and status.uptime > OLD:
         yield words.text("status-backup-none")
-    elif backup is not None and status.figures.at - backup[0] > BACKUP_AGE:
+    elif backup is not None and status.figures.at - backup[0] > OLD:
         yield words.text("status-backup-old", at=words.moment(backup[0]))
     if status.backup_failed is not None:
         yield words.text("status-backup-failed", why=say.why_no_backup(words, status.backup_failed))

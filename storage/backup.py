@@ -12,13 +12,15 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.db import FILE, open_read_only, row_value, sync_folder
 
 FOLDER = "backups"
 OURS = re.compile(r"inbox-(\d{8}T\d{6}Z|schema-\d{4})\.db")
+OLD = timedelta(hours=4)  # a running bot keeps the newest copy younger: older, and something is wrong
+FLOOR = 100 * 1024**2  # bytes of the disk that copies leave free
 STEPS = 1000  # instructions of SQLite's machine, a fraction of a millisecond, between two looks at the pace
 
 Pace = Callable[[], int]

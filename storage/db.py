@@ -151,6 +151,19 @@ def data_lock(data_dir: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def log_of(path: Path) -> Path:
+    """The write-ahead log beside a database."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def size_of(path: Path) -> int:
+    """Bytes; 0 where there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in it last."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

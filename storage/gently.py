@@ -8,6 +8,7 @@ anew; where it grows too long, the rests end.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sqlite3
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.backup import BadCopy, copy, part_of
-from storage.db import FILE, down
+from storage.db import FILE, down, log_of, size_of
 
 SLICE = 0.01  # seconds of work between two rests
 REST = 0.5  # of the work before it
@@ -66,7 +67,7 @@ async def copy_gently(data_dir: Path, target: Path, at: datetime) -> Path:
     finally:
         await _ended(child)
         if child.returncode != 0:
-            _drop(part_of(target))
+            await asyncio.to_thread(_drop, part_of(target))
     if child.returncode != 0:
         raise _failure(said)
     return target
@@ -112,13 +113,13 @@ class Gentle:
         if os.getppid() != self._parent:
             return 1
         self._put_on_disk()
-        if _size(self._log) < LONGEST_LOG:
+        if size_of(self._log) < LONGEST_LOG:
             time.sleep(worked * REST)
         self._rested = time.monotonic()
         return 0
 
     def _put_on_disk(self) -> None:
-        size = _size(self._part)
+        size = size_of(self._part)
         if size - self._synced < PIECE:
             return
         handle = os.open(self._part, os.O_RDONLY)
@@ -129,20 +130,13 @@ class Gentle:
         self._synced = size
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
 def main(arguments: Sequence[str]) -> int:
     """SOURCE TARGET TIME: what the child does. A failure is one JSON object on standard output."""
     source, target, at = Path(arguments[0]), Path(arguments[1]), datetime.fromisoformat(arguments[2])
     with suppress(OSError):  # a hardened service may not even lower it
         os.nice(LEAST_PRIORITY)
     try:
-        copy(source, target, Gentle(part_of(target), source.with_name(f"{source.name}-wal")), at.astimezone(UTC))
+        copy(source, target, Gentle(part_of(target), log_of(source)), at.astimezone(UTC))
     except BadCopy as error:
         return _told("broken", str(error))
     except FileNotFoundError as error:
@@ -151,7 +145,7 @@ def main(arguments: Sequence[str]) -> int:
         told = down(error)
         return _told(told.reason if told else "error", str(error))
     except OSError as error:
-        return _told("full" if error.errno == 28 else "io", str(error))
+        return _told("full" if error.errno == errno.ENOSPC else "io", str(error))
     return 0
 
 

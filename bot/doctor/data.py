@@ -14,20 +14,17 @@ from pathlib import Path
 
 from bot.doctor.contents import Setup, contents
 from bot.doctor.findings import Finding, broken, fine, warning
-from bot.room import low
+from bot.room import BACK, low
 from bot.secrets import KEY_FILE
 from storage import inspect, locks
+from storage.backup import FLOOR, OLD, copies
 from storage.backup import FOLDER as BACKUPS
-from storage.backup import copies
-from storage.db import FILE, LOCK
+from storage.db import FILE, LOCK, log_of
 from storage.migrate import migrations
 from storage.substance import FOLDER as SUBSTANCE
 
-LEAST_FREE = 50 * 1024**2
-ROOM = 100 * 1024**2  # besides room for one more copy of the database
 HELD_LOOKS, HELD_SECONDS = 10, 1.0
-BACKUP_AGE = timedelta(days=2)
-BACKUP_AGE_RUNNING = timedelta(hours=4)
+OLD_STOPPED = timedelta(days=2)
 
 
 def data(folder: Path, now: datetime, *, has_secret_key: bool, setup: Setup | None = None) -> Iterator[Finding]:
@@ -84,7 +81,7 @@ def disk(folder: Path, database_size: int) -> Iterator[Finding]:
 
 def writable(path: Path) -> Iterator[Finding]:
     """The folder may be writable and a file in it not: put back by another user, or on a disk that turned read-only."""
-    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+    for file in (path, log_of(path), path.with_name(f"{path.name}-shm")):
         if file.exists() and not os.access(file, os.W_OK):
             fix = f"give it to the bot's user, chmod 600 {file}; if that fails, the disk itself is read-only"
             yield broken("database.rights", f"{file} cannot be written: webhooks are refused", fix)
@@ -107,11 +104,11 @@ def held(folder: Path, table: Path = locks.TABLE) -> Iterator[Finding]:
 def free_space(free: int, database_size: int, total: int | None = None) -> Finding:
     """Bytes; total: of the disk, where it is known. The room that is wanted is that of one more copy."""
     text = f"{free / 1024**2:,.0f} MB are free"
-    if free < LEAST_FREE:
+    if free < BACK:
         return broken("data.space", text, "free space: without it webhooks are refused")
     if total is not None and free < low(total):
         return warning("data.space", f"{text}: little", "free space: without it webhooks will be refused")
-    if free < database_size + ROOM:
+    if free < database_size + FLOOR:
         return warning("data.space", f"{text}: too little for a backup", "free space, or move old copies elsewhere")
     return fine("data.space", text)
 
@@ -198,7 +195,7 @@ def backup(folder: Path, now: datetime) -> Finding:
         return warning("backup", text, "look at the disk, remove that file, run python -m bot backup")
     running = is_running(folder)
     age = now - newest.at
-    if age > (BACKUP_AGE_RUNNING if running else BACKUP_AGE):
+    if age > (OLD if running else OLD_STOPPED):
         old = f"{age.days} days" if age.days else f"{age.total_seconds() / 3600:.0f} h"
         fix = "/status on the desk says why there is none younger" if running else "start the bot: it makes one an hour"
         return warning("backup", f"the newest is {old} old", f"{fix}; python -m bot backup makes one now")

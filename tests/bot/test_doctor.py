@@ -33,14 +33,15 @@ from bot.doctor.findings import SIGNS, Finding, Level, as_json, as_text, broken,
 from bot.doctor.online import Dates, calling, online
 from bot.doctor.telegram import topics, webhook
 from bot.doctor.whatsapp import number, token
+from bot.room import BACK
 from bot.secrets import open_vault
 from inbox.model import Act, DeliveryState, Part, Text
 from inbox.store import Unit
 from sandbox.meta import APP_ID
 from sandbox.scene import ACCESS_TOKEN, Scene
 from sandbox.world import Fault
+from storage.backup import FLOOR, default_path
 from storage.backup import backup as copy
-from storage.backup import default_path
 from storage.db import data_lock
 from storage.store import open_store
 from storage.substance import FileSink
@@ -257,9 +258,9 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("free", "size", "level"),
     [
-        (49 * 1024**2, 0, Level.BROKEN),
-        (99 * 1024**2, 0, Level.WARNING),
-        (100 * 1024**2, 0, Level.FINE),
+        (BACK - 1, 0, Level.BROKEN),
+        (FLOOR - 1, 0, Level.WARNING),
+        (FLOOR, 0, Level.FINE),
         (500 * 1024**2, 450 * 1024**2, Level.WARNING),
     ],
 )

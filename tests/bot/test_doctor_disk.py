@@ -15,7 +15,7 @@ import pytest
 
 from bot.doctor.data import free_space, held, writable
 from bot.doctor.findings import Level
-from bot.room import MB
+from bot.room import BACK, MB
 from storage.db import FILE, LOCK
 from storage.locks import writer_of
 from storage.store import open_store
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("free", "total", "level"),
     [
-        (49 * MB, 1_000 * MB, Level.BROKEN),
+        (BACK - 1, 1_000 * MB, Level.BROKEN),
         (199 * MB, 1_000 * MB, Level.WARNING),
         (201 * MB, 1_000 * MB, Level.FINE),
         (500 * MB, 100_000 * MB, Level.WARNING),

@@ -152,9 +152,14 @@ def test_the_newest_copy_and_sizes(tmp_path: Path) -> None:
     (tmp_path / "inbox.db").write_bytes(b"x" * 10)
     assert look_at_disk(tmp_path / "inbox.db", tmp_path).backup is None
     (tmp_path / "backups").mkdir()
-    for name, size in (("old.db", 1), ("new.db", 5), ("no.txt", 9)):
+    for name, size in (
+        ("inbox-20260101T000000Z.db", 1),
+        ("inbox-20260102T000000Z.db", 5),
+        ("inbox-schema-0001.db.txt", 9),
+        ("of-somebody-else.db", 9),
+    ):
         (tmp_path / "backups" / name).write_bytes(b"x" * size)
-    old = tmp_path / "backups" / "old.db"
+    old = tmp_path / "backups" / "inbox-20260101T000000Z.db"
     os.utime(old, (1, 1))
     disk = look_at_disk(tmp_path / "inbox.db", tmp_path)
     assert disk.backup is not None and disk.backup[1] == 5

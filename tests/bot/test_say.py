@@ -160,7 +160,7 @@ QUIET = Figures(
     newest={TELEGRAM: NOW - timedelta(hours=2), WHATSAPP: NOW - timedelta(days=3)},
     receivers=(Receiver("file", 0.0, 0), Receiver("webhook", 0.1, 1)),
     jobs=(),
-    disk=Disk(38 * 1024**2, 0, 12 * 1024**3, (NOW - timedelta(hours=10), 3_250_000)),
+    disk=Disk(38 * 1024**2, 0, 12 * 1024**3, (NOW - timedelta(minutes=40), 3_250_000)),
     writes=0,
     commits=7,
     tasks={},
