@@ -238,9 +238,11 @@ class DiskWatch:
         await self._stored(tell)
 
     async def _stored(self, work: Callable[[Unit], None], tries: int = TRIES) -> None:
-        for _ in range(tries):
+        for attempt in range(1, tries + 1):
             try:
                 await self._store.write(work)
                 return
-            except StorageDown:
+            except StorageDown as error:
+                self._log.warning("disk.not_noted", attempt=attempt, error=error.stored())
+            if attempt < tries:
                 await self._clock.sleep(1.0)
