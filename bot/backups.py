@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.console import tell
 from bot.speech import Speech
 from inbox.backups import Asked, answered, asked
 from inbox.clock import Clock, Wake
 from inbox.errors import StorageDown
 from inbox.fate import tell_general
-from inbox.lanes import DESK, desk_lane
 from inbox.log import Log
-from inbox.model import Act, Notice
+from inbox.model import Notice
 from inbox.store import Unit
 from storage.backup import FLOOR, Copy, copies, default_path, drop_parts, still_true
 from storage.db import log_of, size_of
@@ -244,4 +244,4 @@ def _tell(unit: Unit, who: Asked, notice: Notice) -> None:
     if who.contact is None:
         tell_general(unit, notice)
     else:
-        unit.add_delivery(Act.NOTICE, DESK, desk_lane(who.contact), content=notice, rank=0)
+        tell(unit, notice, who.contact)

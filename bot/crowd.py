@@ -25,7 +25,6 @@ class Crowd:
         self._limit = limit
         self._busy: set[web.RequestHandler] = set()
         self.server: web.Server | None = None
-        self.cut = 0
 
     def watch(self, app: web.Application) -> None:
         app.cleanup_ctx.append(self._run)
@@ -53,7 +52,6 @@ class Crowd:
             return
         for peer in sorted(peers, key=lambda p: p in self._busy)[:excess]:
             peer.force_close()
-            self.cut += 1
 
     async def _run(self, _: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(self._look(), name="crowd")

@@ -43,10 +43,10 @@ class OwnerMessage:
     @property
     def place(self) -> str:
         """Where a question that waits for these words is kept."""
-        return place_of(self.chat_id, self.thread_id, self.by)
+        return prompt_place(self.chat_id, self.thread_id, self.by)
 
 
-def place_of(chat_id: int, thread_id: int | None, user_id: int) -> str:
+def prompt_place(chat_id: int, thread_id: int | None, user_id: int) -> str:
     """Where a question waits for this person's words."""
     return f"{chat_id}:{thread_id or 0}:{user_id}"
 

@@ -175,7 +175,9 @@ class OutboxWorker:
         self._stuck.move_to_end(head.id)
         while len(self._stuck) > STUCK:
             self._stuck.popitem(last=False)
-        attempts, stored = head.attempts + 1, f"{BROKEN}:{error}:"
+        stored = f"{BROKEN}:{error}:"
+        broke = head.error is not None and head.error.startswith(f"{BROKEN}:")
+        attempts = head.attempts + 1 if broke else 1  # what the network did not take before is another matter
         if attempts < ATTEMPTS:
             rests = {"attempts": attempts, "error": stored}
             await self._store.write(lambda u: u.set_delivery(head.id, not_before=u.now + BROKEN_REST, **rests))

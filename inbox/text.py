@@ -19,7 +19,6 @@ from inbox.model import Span, Text
 
 Measure = Callable[[Text], int]
 
-REPLACEMENT = "\ufffd"
 
 _ZWJ = "\u200d"
 _ZWNJ = "\u200c"

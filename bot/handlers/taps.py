@@ -10,7 +10,7 @@ from aiogram.types import CallbackQuery
 
 from bot.console import Console, tell
 from bot.handlers import commands, search, team, writing
-from bot.owner import owner_message, place_of
+from bot.owner import owner_message, prompt_place
 from inbox import answers, fate, quarantine
 from inbox.backups import Asked
 from inbox.gate import Receipt
@@ -45,12 +45,12 @@ async def on_tap(query: CallbackQuery, console: Console) -> None:
     elif area == "d" and verb == "to":
         toast = await console.write(lambda u: give(u, argument, console))
     elif area == "d" and verb == "re" and query.message is not None and argument.isdecimal():
-        place = place_of(query.message.chat.id, None, query.from_user.id)
+        place = prompt_place(query.message.chat.id, None, query.from_user.id)
         toast = await console.write(lambda u: prompt(u, place, ContactId(int(argument)), console))
     elif area == "d" and verb in TAPS and argument.isdecimal():
         toast = await console.write(lambda u: about_delivery(u, verb, DeliveryId(int(argument)), console))
     elif area == "d" and verb == "cancel" and query.message is not None and argument.isdecimal():
-        place = place_of(query.message.chat.id, None, query.from_user.id)
+        place = prompt_place(query.message.chat.id, None, query.from_user.id)
         toast = await console.write(lambda u: cancel(u, place, ContactId(int(argument)), console))
     elif area == "g" and verb == "topics" and _PLACE.fullmatch(argument):
         await recheck(argument, console)

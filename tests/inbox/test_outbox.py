@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from inbox.errors import StorageDown
+from inbox.errors import StorageDown, Unreachable
 from inbox.model import Act, Delivery, DeliveryState, Part, Text
 from inbox.outbox import BROKEN_REST, Call, Later, OutboxWorker, claim
 from inbox.store import Reading, Unit
@@ -472,3 +472,16 @@ async def test_a_row_that_cannot_be_made_into_a_call_holds_its_lane_up_three_tim
         await lanes.until_done("other", "next")
     assert (lanes.worker.breaks, lanes.worker.stuck) == (3, 0)
     assert await lanes.desk.states(broken) == ["failed"]
+
+
+async def test_tries_that_the_network_did_not_take_are_not_among_the_three(lanes: Lanes) -> None:
+    lanes.target.broken.add("odd")
+    message = await lanes.desk.answer("odd")
+    refused = Unreachable("connect").stored()
+    await lanes.desk.store.write(lambda u: u.set_delivery(u.deliveries_of(message.id)[0].id, attempts=7, error=refused))
+    async with lanes.working():
+        await lanes.bell.settle()
+        assert await lanes.desk.states(message) == ["waiting"]
+        lanes.target.broken.clear()
+        lanes.desk.clock.move(seconds=BROKEN_REST.total_seconds())
+        await lanes.until_done("odd")
