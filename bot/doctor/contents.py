@@ -15,6 +15,7 @@ from bot.figures import recalled
 from bot.secrets import peek
 from inbox.jobs import BROKEN
 from inbox.model import DeliveryState, Provider
+from inbox.waits import ALIVE
 from storage import inspect
 from storage.db import FILE, open_read_only
 from storage.substance import FOLDER as SUBSTANCE
@@ -22,7 +23,7 @@ from storage.substance import newest_event_id
 from storage.unit import SqlReading
 
 WAIT = timedelta(hours=1)
-ALIVE = timedelta(minutes=1)  # the running bot writes a word every few seconds
+QUIET = timedelta(minutes=1)  # the running bot writes a word every few seconds
 APPLIED = timedelta(minutes=1)
 BEHIND = timedelta(minutes=5)
 SILENT = timedelta(days=3)
@@ -58,11 +59,11 @@ def contents(folder: Path, now: datetime, setup: Setup, *, running: bool) -> Ite
 
 def alive(reading: SqlReading, now: datetime) -> Iterator[Finding]:
     """A process that holds the lock and writes nothing hangs, or its disk refuses."""
-    said = reading.setting("alive")
+    said = reading.setting(ALIVE)
     if said is None:
         return
     quiet = now.timestamp() - int(said)
-    if quiet > ALIVE.total_seconds():
+    if quiet > QUIET.total_seconds():
         text = f"the bot holds the folder, but has written nothing for {_long(timedelta(seconds=quiet))}"
         yield broken("running.alive", text, "look at its log and at /readyz, then start it again")
 

@@ -130,6 +130,13 @@ async def test_what_buttons_remember_goes_with_the_words_it_was_asked_for(store:
     }
 
 
+async def record(store: SqlStore) -> dict[str, object]:
+    """What was told of shapes."""
+    stored = await store.read(lambda r: r.setting("quarantine:whatsapp"))
+    told: dict[str, object] = json.loads(stored or "{}")
+    return told
+
+
 def setting_keys(path: Path) -> set[str]:
     with closing(sqlite3.connect(path)) as connection:
         return {row[0] for row in connection.execute("select key from settings")}
@@ -145,16 +152,16 @@ async def test_what_was_told_of_a_shape_stays_while_one_of_it_is_kept_aside(stor
         unit.set_setting("quarantine:whatsapp:no_entry", json.dumps({"count": 3, "told": clock.at.timestamp()}))
 
     await store.write(put_both_aside)
-    told = json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}")
+    told = await record(store)
     assert told.keys() == {"no_entry", "broken:KeyError"}
     understood = (await store.read(lambda r: r.raws("quarantined", 2)))[1].raw.id
     assert understood is not None
     await store.write(lambda u: u.set_raw(understood, "done"))
     await sweep(store, clock)
-    assert json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}") == told
+    assert await record(store) == told
     clock.at += OLD
     await sweep(store, clock)
-    left = json.loads(await store.read(lambda r: r.setting("quarantine:whatsapp")) or "{}")
+    left = await record(store)
     assert left == {"no_entry": told["no_entry"]}
     assert await asyncio.to_thread(setting_keys, store.path) == {"quarantine:whatsapp"}
 
