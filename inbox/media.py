@@ -17,7 +17,7 @@ from inbox.lanes import DESK
 from inbox.log import Log
 from inbox.model import Act, Attachment, AttachmentId, DeliveryState, Part, Provider
 from inbox.pace import fetch_backoff
-from inbox.store import Job, Store, Unit
+from inbox.store import Job, Reading, Store, Unit
 
 PARALLEL = 4
 LIMIT = 100 * 1024 * 1024
@@ -74,8 +74,8 @@ class MediaWorker:
 
     async def _fetch(self, job: Job) -> None:
         attachment_id = AttachmentId(int(job.payload["attachment"]))
-        if not await self._store.read(lambda r: r.fetch_pending(attachment_id)):
-            return  # it was done between the look for due jobs and this one's turn
+        if not await self._store.read(lambda r: _is_as_it_was(r, job)):
+            return  # done or put off between the look for due jobs and this one's turn
         attachment = await self._store.read(lambda r: r.attachment(attachment_id))
         try:
             blob = await self._download(attachment)
@@ -152,6 +152,13 @@ def lost(unit: Unit, job: Job, attachment_id: AttachmentId, reason: str, rules: 
 def needs_bytes(attachment: Attachment, abilities: Abilities | None) -> bool:
     """Whether this road must have the file's bytes first."""
     return abilities is None or attachment.origin not in abilities.shares_files_with
+
+
+def _is_as_it_was(reading: Reading, job: Job) -> bool:
+    try:
+        return reading.job(job.id).attempts == job.attempts
+    except KeyError:
+        return False
 
 
 def _told(error: Exception) -> str:

@@ -8,6 +8,7 @@ for it is told, nothing of it counts as written.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from storage.inbox import PUT
 from storage.index import merge_some
 from storage.retention import sweep_some
 from storage.unit import SqlUnit
+
+_log = logging.getLogger(__name__)
 
 _PASSING = frozenset({"full", "locked"})
 """Refusals after which the connection is as good as before."""
@@ -146,11 +149,19 @@ class Writer:
     async def _tidy(self) -> None:
         """In small steps: a write goes before the next one, and what is left is done at the next rest."""
         for step in (partial(sweep_some, now=self._clock.now()), merge_some):
-            while await self._connection.run(step):
+            while await self._tidied(step):
                 if self._bell.is_set():
                     return
         await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
         self._tidy_at = asyncio.get_running_loop().time() + LOOK_AGAIN
+
+    async def _tidied(self, step: Callable[[sqlite3.Connection], bool]) -> bool:
+        """Whether there is more to do. What is wrong with old rows must not end those who write new ones."""
+        try:
+            return await self._connection.run(step)
+        except Exception as error:
+            _log.error("the store could not be tidied", extra={"error": type(error).__name__})
+            return False
 
     async def _let_in(self) -> None:
         """Callers answered together come again together: without this the first of them had a commit of its own, and

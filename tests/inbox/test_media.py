@@ -52,8 +52,12 @@ class Media:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
+        async with running(self.worker().run()):
+            yield
+
+    def worker(self) -> MediaWorker:
         gates: dict[Provider, ScriptedGate] = {WHATSAPP: self.gate, TELEGRAM: self.owner}
-        worker = MediaWorker(
+        return MediaWorker(
             self.desk.store,
             self.blobs,
             gates,
@@ -63,8 +67,6 @@ class Media:
             [self.done],
             self.desk.log,
         )
-        async with running(worker.run()):
-            yield
 
     async def tried(self, times: int, ref: str = "p1") -> None:
         """Until it was asked for so often, and what came of it is stored."""
@@ -165,6 +167,17 @@ async def test_it_is_tried_again_after_1_3_and_10_seconds_and_then_ever_slower(m
 
 async def _stored(media: Media) -> bool:
     return bool(await media.desk.events("media.stored"))
+
+
+async def test_a_job_that_was_put_off_after_the_look_for_due_ones_waits(media: Media) -> None:
+    media.gate.files["p1"] = deque_of(Unreachable("connect"))
+    await media.desk.apply(came("m1", attachments=(photo(),)))
+    (looked_at,) = await media.desk.see(lambda r: r.jobs_due("fetch", media.desk.clock.now(), 1))
+    worker = media.worker()
+    await worker._work(looked_at)
+    await worker._work(looked_at)
+    assert media.gate.downloads.count("p1") == 1
+    assert await media.due() == timedelta(seconds=1)
 
 
 async def test_a_network_that_names_a_time_is_asked_no_sooner(media: Media) -> None:

@@ -8,12 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from operator import methodcaller
 from pathlib import Path
 
 import pytest
 
 import storage.writer
+from inbox.clock import SystemClock
 from inbox.errors import StorageDown
 from inbox.model import INBOX
 from inbox.store import Unit
@@ -70,6 +72,20 @@ async def held(store: SqlStore) -> tuple[Gate, asyncio.Task[None]]:
 
 async def keys(store: SqlStore) -> set[str]:
     return {row.raw.key for row in await store.read(lambda r: r.raws("new", 10_000))}
+
+
+async def test_old_rows_that_cannot_be_read_end_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = threading.Event()
+
+    def broken(connection: sqlite3.Connection, now: datetime) -> bool:
+        tried.set()
+        raise ValueError("an old row")
+
+    monkeypatch.setattr(storage.writer, "sweep_some", broken)
+    async with open_store(tmp_path, SystemClock(), limits=Limits(idle=0.01)) as store:
+        assert await asyncio.to_thread(tried.wait, 10)
+        await store.write(lambda u: u.set_setting("a", "1"))
+        assert await store.read(lambda r: r.setting("a")) == "1"
 
 
 async def test_what_piles_up_is_one_commit(store: SqlStore, clock: StoodClock) -> None:
