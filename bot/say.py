@@ -37,9 +37,10 @@ _REASONS = frozenset(
     "window blocked unreachable too_big too_big_here bad_media kind not_found too_old unchanged not_allowed payment "
     "parameter ecosystem unsupported invalid unknown opted_out test_number country self template restricted "
     "permission token gone empty voice_forbidden edit_closed no_route display_name registration spam_limit "
-    "needs_number identity expired uncertain gate_off temporary connect conflict".split()
+    "needs_number identity expired uncertain silent gate_off temporary connect conflict".split()
 )
-_SAME = {"timeout": "uncertain", "network": "uncertain", "answer": "uncertain", "later": "temporary"}
+_UNNAMED = {"uncertain": "uncertain", "unreachable": "connect", "throttled": "temporary"}
+"""What is said of an error whose reason has no words of its own: its name tells at least what is known of the call."""
 _FAILED = {Act.SEND: "failed-send", Act.EDIT: "failed-edit", Act.DELETE: "failed-delete", Act.REACT: "failed-react"}
 _CANNOT = {"edit": "cannot-edit", "delete": "cannot-delete", "react": "cannot-react"}
 _SETTLED = {
@@ -182,11 +183,9 @@ class OwnerVoice:
 
     def trouble(self, provider: Provider, error: str, waiting: int) -> Notice:
         words = self.words
-        reason, code = _read(error)
-        cause = _with_code(words.plain("trouble-why", why=why(words, provider, reason)), words, provider, code)
         lines = [
             words.text("trouble", gate=sentence(words.gate(provider)), since=words.clock(words.now)),
-            cause,
+            words.text("trouble-why", why=cause(words, provider, error)),
             words.text("trouble-waiting", count=waiting),
         ]
         check = Button(words.plain("button-check"), data("g", "check", provider))
@@ -245,7 +244,7 @@ _WITH_PLACE = frozenset({"settled-sent", "settled-delivered", "settled-read", "s
 
 def why(words: Words, provider: Provider, reason: str, code: str = "") -> str:
     """The reason of an error of inbox.errors in plain words. code: names the limit where it is one of ours."""
-    known = _SAME.get(reason, reason if reason in _REASONS else "unknown")
+    known = reason if reason in _REASONS else "unknown"
     if known == "too_big" and (limit := _LIMIT.fullmatch(code)):
         most = words.size(int(limit[1]))
         return words.plain("why-too-big-limit", gate=words.actor(provider), limit=most)
@@ -254,16 +253,16 @@ def why(words: Words, provider: Provider, reason: str, code: str = "") -> str:
 
 
 def cause(words: Words, provider: Provider, error: str) -> str:
-    """Why, with the network's own code, of an error as it is stored."""
+    """Why a network is in trouble, with its own code, of an error as it is stored."""
     reason, code = _read(error)
-    return why(words, provider, reason) + _code(words, provider, code)
+    return why(words, provider, "silent" if reason == "uncertain" else reason) + _code(words, provider, code)
 
 
 def _read(error: str | None) -> tuple[str, str]:
-    """Reason and code of a stored error, "name:reason:code"; where there is no reason, its name stands for it."""
+    """Reason and code of a stored error, "name:reason:code"; a reason without words is told by the error's name."""
     name, _, rest = (error or "").partition(":")
     reason, _, code = rest.partition(":")
-    return reason or name, code
+    return reason if reason in _REASONS else _UNNAMED.get(name, name), code
 
 
 def _code(words: Words, provider: Provider, code: str) -> str:

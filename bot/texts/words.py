@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -16,6 +17,7 @@ from inbox.texts import Texts
 _NBSP = "\N{NO-BREAK SPACE}"
 _DAY = timedelta(days=1)
 _KNOWN_GATES = frozenset({"telegram", "telegram_business", "whatsapp", "messenger", "instagram", "email"})
+_OWN_NAMES = {"calcom": "Cal.com"}  # of what has no texts yet and is not spelled like its settings
 _UNITS = (("kb", 1024), ("mb", 1024**2), ("gb", 1024**3))
 
 
@@ -57,13 +59,14 @@ class Words:
         delta = at - self.now
         if abs(delta) >= _DAY:
             return self.moment(at)
-        return format_timedelta(delta, add_direction=True, threshold=1, locale=self._locale)
+        said: str = format_timedelta(delta, add_direction=True, threshold=1, locale=self._locale)
+        return re.sub(r"(?<=\d) ", _NBSP, said)
 
     def duration(self, delta: timedelta) -> str:
-        """2 ч 10 мин: the two largest units that say something, seconds only below a minute."""
+        """2 ч 10 мин: the two largest units that say something; seconds below a minute, tenths of them below one."""
         seconds = max(0, int(delta.total_seconds()))
         if seconds < 60:
-            return self.plain("span-seconds", n=self.number(max(0.0, delta.total_seconds())))
+            return self.plain("span-seconds", n=self.number(seconds or max(0.0, delta.total_seconds())))
         days, rest = divmod(seconds, 86400)
         hours, minutes = rest // 3600, rest % 3600 // 60
         units = [("span-days", days), ("span-hours", hours), ("span-minutes", minutes)]
@@ -84,7 +87,7 @@ class Words:
 
     def gate(self, provider: Provider) -> str:
         """WhatsApp; a gate that has no text yet is called by its own name."""
-        return self._of_gate("gate", provider) or provider.replace("_", " ").title()
+        return self._of_gate("gate", provider) or _OWN_NAMES.get(provider, provider.replace("_", " ").title())
 
     def actor(self, provider: Provider) -> str:
         """What does or does not do something: a name of the masculine gender in Russian, whatever the network."""

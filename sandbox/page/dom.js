@@ -55,8 +55,9 @@ export function sticking(log, fresh, change) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
+// In the product's zone (TIMEZONE of `scene.py`): the texts of the desk carry times too.
 export const time = (seconds) =>
-  new Date(seconds * 1000).toLocaleTimeString("ru-RU", { hour: "2-digit", minute: "2-digit" });
+  new Date(seconds * 1000).toLocaleTimeString("ru-RU", { hour: "2-digit", minute: "2-digit", timeZone: "Europe/Moscow" });
 
 const menu = $("menu");
 let opener = null;

@@ -271,6 +271,20 @@ def test_what_failed_says_why_with_the_code_and_offers_a_way(language: str) -> N
         assert (unknown in notice.text.plain) == (reason == "unknown"), reason
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", ["connection", "answer", "upload", "network", "never_heard"])
+def test_a_reason_without_words_is_told_by_what_is_known_of_the_call(language: str, reason: str) -> None:
+    line = words(language)
+    told = {name: say.cause(line, WHATSAPP, f"{name}:{reason}:") for name in ("unreachable", "uncertain", "throttled")}
+    assert told == {
+        "unreachable": line.plain("why-connect"),
+        "uncertain": line.plain("why-silent"),
+        "throttled": line.plain("why-temporary", gate="WhatsApp"),
+    }
+    failed = voice(language).failed(delivery(f"uncertain:{reason}:"), identity(), 900)
+    assert line.plain("why-uncertain") in failed.text.plain
+
+
 def test_a_question_and_its_answer_are_one_message() -> None:
     said = voice("ru")
     row = delivery("uncertain::", state=DeliveryState.READ)

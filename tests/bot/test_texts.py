@@ -161,13 +161,16 @@ def test_moments(at: datetime, ru: str, en: str) -> None:
 @pytest.mark.parametrize(
     ("delta", "ru", "en"),
     [
-        (timedelta(hours=3), "через 3 часа", "in 3 hours"),
-        (timedelta(minutes=-12), "12 минут назад", "12 minutes ago"),
+        (timedelta(hours=3), "через 3~часа", "in 3~hours"),
+        (timedelta(minutes=-12), "12~минут назад", "12~minutes ago"),
         (timedelta(days=-1), "вт, 24 ноября, 14:00", "Tue, 24 November, 14:00"),
     ],
 )
 def test_relative(delta: timedelta, ru: str, en: str) -> None:
-    assert (words("ru").relative(NOW + delta), words("en").relative(NOW + delta)) == (ru, en)
+    assert (words("ru").relative(NOW + delta), words("en").relative(NOW + delta)) == (
+        ru.replace("~", NBSP),
+        en.replace("~", NBSP),
+    )
 
 
 def test_when_is_the_clock_today_and_the_moment_otherwise() -> None:
@@ -180,6 +183,7 @@ def test_when_is_the_clock_today_and_the_moment_otherwise() -> None:
     [
         (timedelta(seconds=0.1), "0,1~с", "0.1~s"),
         (timedelta(seconds=-5), "0~с", "0~s"),
+        (timedelta(seconds=25.3), "25~с", "25~s"),
         (timedelta(minutes=2), "2~мин", "2~min"),
         (timedelta(hours=2, minutes=10, seconds=59), "2~ч 10~мин", "2~h 10~min"),
         (timedelta(days=6, hours=4, minutes=30), "6~дн 4~ч", "6~d 4~h"),
@@ -223,4 +227,5 @@ def test_phones(number: str, expected: str | None) -> None:
 def test_a_gate_without_texts_is_called_by_its_own_name() -> None:
     line = words("ru")
     assert (line.gate(Provider("new_net")), line.in_gate(Provider("new_net"))) == ("New Net", f"в{NBSP}New Net")
+    assert line.gate(Provider("calcom")) == "Cal.com"
     assert line.gate_code(Provider("new_net")) == "NE"
