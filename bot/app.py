@@ -43,11 +43,11 @@ async def serve(
     of Telegram's own pace; inf opens it. loaded: aiogram is imported, and with it everything.
     """
     ending = stop or asyncio.Event()
-    if stop is None:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, ending.set)
     make_room()
     async with build(config, clock or SystemClock(), rate) as app:
+        if stop is None:  # a stop before this one settles nothing, so it is the command's
+            for name in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(name, ending.set)
         app.loaded = loaded
         runner = await listen(app, routes)
         try:

@@ -118,7 +118,7 @@ async def open_store(data_dir: Path, clock: Clock, *, limits: Limits | None = No
     async with AsyncExitStack() as stack:
         stack.enter_context(data_lock(data_dir))
         connection = await _connect_writer(stack, path, limits)
-        stack.push_async_callback(connection.run, partial(checkpoint, busy_timeout=limits.busy_timeout))
+        stack.push_async_callback(connection.run, partial(checkpoint, busy_timeout=limits.lock_look))
         readers = [await stack.enter_async_context(reader(path, limits.busy_timeout)) for _ in range(READERS)]
         owner = Writer(connection, clock, limits)
         store = SqlStore(path, owner, readers)
@@ -143,6 +143,7 @@ async def _connect_writer(stack: AsyncExitStack, path: Path, limits: Limits) -> 
         await connection.run(partial(refuse_newer, steps=steps))
         await connection.run(partial(set_up_writer, busy_timeout=limits.busy_timeout))
         await connection.run(partial(migrate, path=path, steps=steps))
+        await connection.run(partial(set_up_writer, busy_timeout=limits.lock_look))
     except sqlite3.Error as error:
         raise (down(error) or StorageDown("error", detail=str(error))) from error
     return connection

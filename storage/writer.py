@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _PASSING = frozenset({"full", "locked"})
 """Refusals after which the connection is as good as before."""
 
 RawValues = tuple[str, str, bytes, int]
+LOCK_LOOK = 200  # milliseconds; a stop does not wait longer for a lock of another process
 LOOK_AGAIN = 600.0  # seconds until a store in which nothing happens is looked through again: rows grow old meanwhile
 
 
@@ -47,6 +49,11 @@ class Limits:
     group: int = 500
     busy_timeout: int = 5000
     idle: float = 5.0
+
+    @property
+    def lock_look(self) -> int:
+        """Milliseconds that SQLite itself waits: the rest of the patience is waited here, where a stop ends it."""
+        return min(self.busy_timeout, LOCK_LOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ class Writer:
             while await self._tidied(step):
                 if self._bell.is_set():
                     return
-        await self._connection.run(partial(checkpoint, busy_timeout=self._limits.busy_timeout))
+        await self._connection.run(partial(checkpoint, busy_timeout=self._limits.lock_look))
         self._tidy_at = asyncio.get_running_loop().time() + LOOK_AGAIN
 
     async def _tidied(self, step: Callable[[sqlite3.Connection], bool]) -> bool:
@@ -177,11 +184,19 @@ class Writer:
         step = self._steps.since(now, self._clock.monotonic())
         try:
             if self._is_spoiled:
-                await self._connection.renew(partial(set_up_writer, busy_timeout=self._limits.busy_timeout))
+                await self._connection.renew(partial(set_up_writer, busy_timeout=self._limits.lock_look))
                 self._is_spoiled = False
             before = self._connection.total_changes
             outcomes = await self._connection.run(
-                partial(commit, now=now, step=step, rows=rows, works=[work.run for work in works])
+                partial(
+                    commit,
+                    now=now,
+                    step=step,
+                    rows=rows,
+                    works=[work.run for work in works],
+                    patience=self._limits.busy_timeout / 1000,
+                    hurried=lambda: self._closing,
+                )
             )
         except sqlite3.Error as error:
             told = down(error) or StorageDown("error", detail=str(error))
@@ -241,13 +256,16 @@ def commit(
     step: timedelta,
     rows: Sequence[RawValues],
     works: Sequence[Callable[[SqlUnit], Any]],
+    patience: float = 0.0,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> list[_Outcome]:
     """One group, bodies first. Raises sqlite3.Error when the whole group is lost.
 
     step: by how much the wall clock was set since the last group. What was written before it waits by the old clock, so
     it moves first, in the same commit: each wait is moved once, and no unit sees both.
+    patience: seconds that a lock of another process is waited for; hurried: no longer.
     """
-    connection.execute("begin immediate")
+    _begin(connection, time.monotonic() + patience, hurried)
     try:
         connection.executemany(PUT, rows)
         unit = SqlUnit(connection, now)
@@ -260,6 +278,16 @@ def commit(
             connection.execute("rollback")
         raise
     return outcomes
+
+
+def _begin(connection: sqlite3.Connection, until: float, hurried: Callable[[], bool]) -> None:
+    while True:
+        try:
+            connection.execute("begin immediate")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or hurried() or time.monotonic() >= until:
+                raise
 
 
 def _run(connection: sqlite3.Connection, unit: SqlUnit, work: Callable[[SqlUnit], Any]) -> _Outcome:

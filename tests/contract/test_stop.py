@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from sandbox.world import Fault
-from tests.contract.process import IGOR, OWNER, Place, text_message
+from tests.contract.process import IGOR, OWNER, Place, child, text_message
 
 
 @pytest.mark.parametrize("ports", [1, 5], ids=["at once", "while it starts"])
@@ -22,6 +27,47 @@ async def test_during_the_start(place: Place, ports: int) -> None:
         code, seconds = await child.stop()
         assert (code, seconds < 5.0, child.out) == (0, True, ""), (seconds, child.err)
     assert place.stored() == ports
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Somebody else writes into the database, for as long as the block lasts."""
+    with closing(sqlite3.connect(place.data / "inbox.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        yield
+
+
+def _is_held(folder: Path) -> bool:
+    with (folder / "inbox.lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+async def test_while_another_process_holds_the_database(place: Place) -> None:
+    """The running one, with writes that wait; then one that waits for the database before it can open its port."""
+    async with place.running() as first:
+        await place.whatsapp(text_message("До того", wamid="wamid.before"))
+        with locked(place):
+            calls = [
+                asyncio.create_task(place.whatsapp(text_message("Ждёт", wamid=f"wamid.waits{n}"))) for n in range(3)
+            ]
+            for _ in range(3):
+                assert (await place.get("/healthz")).status == 200  # asked later, answered meanwhile
+            code, seconds = await first.stop()
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert (code, seconds < 4.0) == (0, True), (seconds, first.err)
+    assert all(isinstance(a, aiohttp.ClientError) or a.status == 503 for a in answers if not isinstance(a, OSError))
+    with locked(place):
+        async with child(place.folder, place.environment) as second:
+            await place.until(lambda: _is_held(place.data), "it is starting")
+            code, seconds = await second.stop()
+    assert (code, seconds < 4.0) == (0, True), (seconds, second.err)
+    async with place.running():
+        await place.until(lambda: len(place.exported("message.in")) == 1, "what was acknowledged is there")
+    assert place.stored() == 1
 
 
 async def test_under_load_while_a_provider_hangs(place: Place) -> None:

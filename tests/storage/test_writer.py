@@ -23,7 +23,7 @@ from storage.db import set_up_writer
 from storage.inspect import integrity
 from storage.store import SqlStore, open_store
 from storage.unit import SqlUnit
-from storage.writer import Limits, checkpoint
+from storage.writer import LOCK_LOOK, Limits, checkpoint
 from tests.faults.limits import with_file_limit
 from tests.storage.world import StoodClock, piled_up, raw
 
@@ -226,6 +226,27 @@ async def test_a_locked_database_and_its_end(tmp_path: Path, clock: StoodClock) 
             assert await keys(store) == set()
         await store.put([raw("k", clock.at)])
         assert await store.write(lambda u: u.once("k")) is True
+        assert await keys(store) == {"k"}
+
+
+async def test_an_end_does_not_wait_for_a_lock(tmp_path: Path, clock: StoodClock) -> None:
+    async with open_store(tmp_path, clock, limits=Limits(busy_timeout=60_000)) as store:
+        with locked(store.path):
+            waits = asyncio.ensure_future(store.put([raw("k", clock.at)]))
+            await asyncio.sleep(0)
+            store._writer.close()
+            async with asyncio.timeout(10):
+                with pytest.raises(StorageDown):
+                    await waits
+
+
+async def test_a_lock_that_is_let_go_costs_only_its_time(tmp_path: Path, clock: StoodClock) -> None:
+    async with open_store(tmp_path, clock, limits=Limits(busy_timeout=60_000)) as store:
+        with locked(store.path):
+            waits = asyncio.ensure_future(store.put([raw("k", clock.at)]))
+            done, _ = await asyncio.wait([waits], timeout=3 * LOCK_LOOK / 1000)
+            assert not done
+        await waits
         assert await keys(store) == {"k"}
 
 
@@ -463,7 +484,7 @@ async def test_settings_of_the_connections(store: SqlStore) -> None:
         "journal_mode": "wal",
         "synchronous": 2,
         "wal_autocheckpoint": 1000,
-        "busy_timeout": 5000,
+        "busy_timeout": 200,
         "foreign_keys": 1,
         "mmap_size": 0,
         "temp_store": 2,
