@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from inbox.clock import Clock
-from inbox.errors import InboxError
+from inbox.errors import InboxError, StorageDown, Throttled
 from inbox.log import Log
 from inbox.store import Store
 
@@ -31,11 +31,21 @@ async def catch_up(
     """Set `opened` once nothing is kept and all that came is applied. asked: updates are asked for."""
     try:
         async with asyncio.timeout(LIMIT):
-            while await keeper.pending() or not asked() or await _unread(store):
-                await clock.sleep(LOOK)
+            while (pause := await _pause(keeper, asked, store)) > 0:
+                await clock.sleep(pause)
     except (InboxError, TimeoutError) as error:
         log.info("lanes.opened_early", error=error.stored() if isinstance(error, InboxError) else "timeout")
     opened.set()
+
+
+async def _pause(keeper: Keeper, asked: Callable[[], bool], store: Store) -> float:
+    """Seconds until the next look; 0: all is known. Who asks us to wait is there, and so is what she did."""
+    try:
+        return LOOK if await keeper.pending() or not asked() or await _unread(store) else 0.0
+    except Throttled as error:
+        return max(error.retry_after, LOOK)
+    except StorageDown:
+        return LOOK
 
 
 async def _unread(store: Store) -> int:

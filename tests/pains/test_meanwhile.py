@@ -53,6 +53,15 @@ async def test_edits_and_deletions_come_before_what_waited_leaves(desk: Rig) -> 
     assert sent(desk) == ["держит", "новые слова", "дальше"]
 
 
+async def test_a_telegram_that_asks_to_wait_still_brings_what_she_did(desk: Rig) -> None:
+    _, second = await stopped_with_answers(desk, "держит", "старые слова")
+    desk.telegram.edits(OWNER, second, "новые слова")
+    desk.world.plan(Fault("429", "telegram", "getWebhookInfo", seconds=1))
+    await desk.start()
+    await desk.until(lambda: desk.mark(second) == "🕊", "it left", 30.0)
+    assert sent(desk) == ["держит", "новые слова"]
+
+
 async def test_a_telegram_that_does_not_answer_holds_up_no_answer(desk: Rig) -> None:
     await stopped_with_answers(desk, "держит", "ждёт")
     desk.world.plan(Fault("refuse", "telegram", times=None))
