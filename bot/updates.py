@@ -11,7 +11,7 @@ from bot.catching_up import catch_up
 from bot.figures import Hook
 from bot.health import Start
 from bot.parts import App
-from inbox.errors import InboxError
+from inbox.errors import InboxError, Throttled
 from inbox.polling import PollWorker
 
 log = structlog.get_logger("bot")
@@ -37,7 +37,10 @@ async def ask_for(app: App) -> None:
         except InboxError as error:
             failures += 1
             log.warning("webhook.not_set", error=error.stored())
-            await app.clock.sleep(min(LONGEST_PAUSE, 0.5 * 2 ** min(failures, 6)) * random.uniform(0.8, 1.2))
+            asked = error.retry_after if isinstance(error, Throttled) else 0.0
+            await app.clock.sleep(
+                max(asked, min(LONGEST_PAUSE, 0.5 * 2 ** min(failures, 6))) * random.uniform(1.0, 1.2)
+            )
     app.health.mark_started(Start.UPDATES)
 
 

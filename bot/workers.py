@@ -18,9 +18,9 @@ from bot.config import Switch
 from bot.disk import Mouth
 from bot.health import Start
 from bot.parts import App
+from bot.taking_up import take_up
 from bot.watch import Watch, Watched
 from inbox.apply import Effects
-from inbox.fate import orphaned
 from inbox.gate import Probes
 from inbox.intake import IntakeWorker
 from inbox.jobs import JobWorker, work
@@ -34,7 +34,7 @@ log = structlog.get_logger("bot")
 
 async def run_workers(app: App) -> None:
     wakes, store = app.wakes, app.store
-    await store.write(lambda u: orphaned(u, u.orphans(), app.rules.voice))
+    await take_up(store, app.rules.voice, app.clock, log)
     changed = asyncio.Event()
 
     async def on_change(_: Effects) -> None:

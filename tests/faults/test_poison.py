@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 
+from bot import app
 from bot.dispatcher import DeskWorker
-from inbox import intake, outbox
+from inbox import fate, intake, outbox
 from inbox.apply import Effects, Rules, apply
 from inbox.gate import Came, Inbound
-from inbox.model import Delivery
+from inbox.model import Delivery, Part
 from inbox.outbox import Call, Later
 from inbox.sending import ClientTarget
 from inbox.store import RawRow, Reading, Unit
+from inbox.voice import Voice
+from sandbox.world import Fault
 from tests.rig import BOT, IGOR, MARIA, OWNER, Rig, rig, words
 
 POISON = "яд"
@@ -151,6 +154,36 @@ async def test_an_answer_that_cannot_be_made_into_a_call(
     press(desk, "Повторить")
     await desk.until(lambda: len(desk.sends()) == 2, "again by her button")
     counts("R13", where="a row of a lane", tries=3, told=1, by_button=1, next_sent=1)
+
+
+async def test_what_was_under_way_at_the_end_and_breaks_does_not_stop_the_start(
+    desk: Rig, poison: Poison, monkeypatch: pytest.MonkeyPatch, counts: Callable[..., None]
+) -> None:
+    poison.acts = False
+    desk.graph.auto_statuses = False  # no report says what became of them
+    topics = [await desk.known(), await desk.known(MARIA, "Мария", "Добрый вечер")]
+    monkeypatch.setattr(app, "SETTLE", 0.1)  # neither call settles
+    desk.world.plan(Fault("hang", "graph", "POST /messages", times=2, seconds=60))
+    broken, sound = (
+        desk.telegram.writes(OWNER, t, thread_id=topic) for t, topic in zip((POISON, "цел"), topics, strict=True)
+    )
+    await desk.until(lambda: len(desk.sends()) == 2, "both are under way")
+    await desk.stop()
+    poison.acts = True
+    doubt = fate.doubt
+
+    def doubted(unit: Unit, row: Delivery, error: str, voice: Voice) -> None:
+        poison.meets(row.content.text.plain if isinstance(row.content, Part) else "")
+        doubt(unit, row, error, voice)
+
+    monkeypatch.setattr(fate, "doubt", doubted)
+    await desk.start()
+    await desk.until(lambda: desk.mark(sound) == "🤔", "the other one is in doubt, and told")
+    desk.telegram.writes(OWNER, "следующее", thread_id=topics[0])
+    await desk.until(lambda: len(desk.sends()) == 3, "its own lane goes on")
+    assert poison.touched >= 2 and desk.mark(broken) != "🕊"
+    assert [c.request["text"]["body"] for c in desk.sends()].count(POISON) == 1
+    counts("R13", where="under way at the end", sent_twice=0, started=1, next_sent=1)
 
 
 async def test_tries_without_end_are_found(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import bot.workers
+import bot.taking_up
 import inbox.outbox
 import storage.deliveries
 import storage.store
@@ -56,7 +56,7 @@ def _again_by_itself() -> None:
         for row in rows:
             unit.set_delivery(row.id, state=DeliveryState.WAITING, repeat=row.target == DESK, call=None)
 
-    replace_in(bot.workers, "orphaned", orphaned)
+    replace_in(bot.taking_up, "orphaned", orphaned)
 
 
 def _no_claim() -> None:
@@ -73,7 +73,7 @@ def _repeat_unmarked() -> None:
             if row.target == DESK:
                 unit.set_delivery(row.id, repeat=False)
 
-    replace_in(bot.workers, "orphaned", orphaned)
+    replace_in(bot.taking_up, "orphaned", orphaned)
 
 
 def _cursor_first() -> None:
@@ -100,7 +100,7 @@ def _dropped_at_start() -> None:
                 unit.set_delivery(row.id, state=DeliveryState.DROPPED)
         fate.orphaned(unit, [row for row in rows if row.target == DESK], voice)
 
-    replace_in(bot.workers, "orphaned", orphaned)
+    replace_in(bot.taking_up, "orphaned", orphaned)
 
 
 DEFECTS: Mapping[str, Callable[[], None]] = {
