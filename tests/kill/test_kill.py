@@ -57,6 +57,7 @@ async def test_killed_at_the_worst_moment(fakes: Rig, tmp_path: Path, children: 
         fakes.graph.writes(IGOR, text)
     child = await start(fakes, tmp_path, children)
     await fakes.until(lambda: early[-1] in whole(fakes), "shown", 30.0)
+    await fakes.until(lambda: open_rows(fakes) == 0, "and known to be")
     fakes.graph.auto_statuses = False
     held = fakes.world.plan(Fault("hang", "telegram", "sendMessage", times=None, seconds=120))
     fakes.world.plan(Fault("hang", "graph", "POST /messages", seconds=120))
@@ -109,6 +110,13 @@ def check_export(fakes: Rig, texts: list[str]) -> None:
     said = [e["text"] for e in fakes.exported("message.in")]
     assert sorted(said) == sorted(texts)
     assert [e["text"] for e in fakes.exported("message.out")] == ["дошло?", "следом"]
+
+
+def open_rows(fakes: Rig) -> int:
+    """What waits or is under way. A message that is seen may still be under way, and be shown again after a kill."""
+    with closing(sqlite3.connect(f"file:{fakes.data_dir / 'inbox.db'}?mode=ro", uri=True)) as database:
+        sql = "select count(*) from deliveries where state in ('waiting', 'sending')"
+        return int(database.execute(sql).fetchone()[0])
 
 
 def check_database(fakes: Rig) -> None:
