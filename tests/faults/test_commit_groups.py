@@ -72,10 +72,11 @@ class Failing:
         step: timedelta,
         rows: Sequence[writer.RawValues],
         works: Sequence[Callable[[SqlUnit], Any]],
+        **options: Any,
     ) -> list[Any]:
         self.groups += 1
         if self.groups not in self.numbers:
-            return list(COMMIT(connection, now=now, step=step, rows=rows, works=works))
+            return list(COMMIT(connection, now=now, step=step, rows=rows, works=works, **options))
         self.lost += 1
 
         def full(unit: SqlUnit) -> None:
@@ -85,7 +86,7 @@ class Failing:
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
 
-        COMMIT(connection, now=now, step=step, rows=rows, works=[*works, full])
+        COMMIT(connection, now=now, step=step, rows=rows, works=[*works, full], **options)
         raise AssertionError("it did not fail")
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 import gates
-from bot.say import CLIENT_COMMANDS, why
+from bot.say import CLIENT_COMMANDS, cause, why
 from gates import catalog
 from gates.meta import errors as meta_errors
 from gates.telegram import errors as telegram_errors
@@ -299,4 +299,4 @@ def test_every_line_of_the_error_tables_has_a_class_and_a_sentence_in_both_langu
             if isinstance(error, TopicGone) or error.reason == "unknown":
                 continue
             nothing = why(spoken, provider, "unknown")
-            assert why(spoken, provider, error.reason) != nothing, (title, error.reason)
+            assert not cause(spoken, provider, error.stored()).startswith(nothing), (title, error.reason)
