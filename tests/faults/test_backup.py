@@ -354,8 +354,12 @@ async def test_a_stop_does_not_wait_for_the_copy_of_a_big_database(tmp_path: Pat
 async def begun(folder: Path) -> None:
     """Until a copy is under way: looked at often, for it may be over in a moment."""
     async with asyncio.timeout(15):
-        while not any(folder.glob(".*.part")):  # noqa: ASYNC110 - another process makes it
+        while not parts(folder):  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.005)
+
+
+def parts(folder: Path) -> list[Path]:
+    return list(folder.glob(".*.part"))
 
 
 def fill(path: Path, megabytes: int) -> None:
