@@ -121,7 +121,7 @@ class OutboxWorker:
         busy, now = frozenset(self._busy), self._clock.now()
         look = await self._store.read(lambda r: self._look(r, busy, now, room))
         if look.suspect is not None:
-            await self._prepared(look.suspect)
+            await self._examine(look.suspect)
             look.rest = SHORTEST
         calls: dict[str, Call] = {}
         for head, step in look.steps:
@@ -157,15 +157,14 @@ class OutboxWorker:
                 break
         return look
 
-    async def _prepared(self, head: Delivery) -> Call | Later:
+    async def _examine(self, head: Delivery) -> None:
         """A row that cannot be made into a call ends neither its lane nor the process: it rests, then is given up."""
         try:
-            return await self._store.read(lambda r: self._target.prepare(r, head))
+            await self._store.read(lambda r: self._target.prepare(r, head))
         except StorageDown:
             raise
         except Exception as error:
             await self._set_aside(head, type(error).__name__)
-            return Later(IDLE)
 
     async def _set_aside(self, head: Delivery, error: str) -> None:
         """The row itself says so too, for whoever looks at the database from outside."""
